@@ -1,0 +1,384 @@
+/* Weir: stacked LSTM networks with peepholes, run and trained with the same bits everywhere.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Conventions
+ *   Shapes     row-major; T steps, B rows (sequences side by side), I inputs, H hidden units, P projected units (P = H
+ *              without projection), L layers, D directions (1 or 2), O values of output per step.
+ *   Gates      i, f, g, o (input, forget, candidate, output); peepholes i, f, o.
+ *   Zero       means "the default" in every field of every configuration, so designated initialisers read well.
+ *   Errors     a function that can fail returns weir_status and fills `err` (may be NULL) with one sentence. On failure an
+ *              output pointer is set to NULL and nothing is changed.
+ *   Ownership  what a `_new` or `_load` gives belongs to the caller, who frees it with the `_free` of its type; `_free(NULL)` is
+ *              allowed. A returned `const char *` belongs to the library or to the object asked.
+ *   Threads    a weir_model is immutable and may be shared; a weir_stream or a weir_trainer serves one thread at a time.
+ *              The library has no global state and reads no environment variable.
+ */
+#ifndef WEIR_H
+#define WEIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined _WIN32
+#define WEIR_API
+#else
+#define WEIR_API __attribute__((visibility("default")))
+#endif
+
+#define WEIR_VERSION_MAJOR 0
+#define WEIR_VERSION_MINOR 1
+#define WEIR_VERSION_PATCH 0
+
+/* The library's version as "major.minor.patch". */
+WEIR_API const char *weir_version(void);
+
+/* ---- Errors ------------------------------------------------------------------------------------------------------- */
+
+typedef enum weir_status {
+    WEIR_OK = 0,
+    WEIR_E_NOMEM = -1,       /* the allocator gave no memory */
+    WEIR_E_ARGUMENT = -2,    /* a value that the caller passed is out of its range */
+    WEIR_E_IO = -3,          /* the operating system refused to read or write */
+    WEIR_E_FORMAT = -4,      /* a file breaks the rules of its format */
+    WEIR_E_UNSUPPORTED = -5, /* valid, but not something this model or this CPU can do */
+    WEIR_E_NONFINITE = -6    /* a NaN or an infinity where a finite number is needed */
+} weir_status;
+
+typedef struct weir_error {
+    weir_status status;
+    size_t offset;  /* byte in the file where reading stopped, else 0 */
+    char text[256]; /* one sentence: the thing and what to do */
+} weir_error;
+
+/* Short name of a status, such as "out of memory". */
+WEIR_API const char *weir_status_name(weir_status status);
+
+/* ---- Hooks: memory, threads, instruction sets ------------------------------------------------------------------- */
+
+/* `alloc` gives `size` bytes at a multiple of `align` (a power of two) or NULL; `free` gets the same size back. */
+typedef struct weir_allocator {
+    void *(*alloc)(void *ctx, size_t size, size_t align);
+    void (*free)(void *ctx, void *ptr, size_t size);
+    void *ctx;
+} weir_allocator;
+
+/* `run` calls task(arg, i) once for each i in [0, n), in any order, on any threads, and returns when all are done.
+ * `threads` says how many it has; results never depend on it. The library itself creates no thread. */
+typedef struct weir_parallel {
+    void (*run)(void *ctx, size_t n, void (*task)(void *arg, size_t i), void *arg);
+    void *ctx;
+    unsigned threads;
+} weir_parallel;
+
+typedef enum weir_isa {
+    WEIR_ISA_BEST = 0, /* the fastest that this CPU has */
+    WEIR_ISA_SCALAR,
+    WEIR_ISA_AVX2,   /* x86-64 with AVX2 and FMA */
+    WEIR_ISA_AVX512, /* x86-64 with AVX-512 F, DQ, BW, VL */
+    WEIR_ISA_NEON,   /* AArch64 */
+    WEIR_ISA_REF64   /* the reference: double precision and libm, slow; its bits are not part of the contract */
+} weir_isa;
+
+/* Name ("best", "scalar", "avx2", "avx512", "neon", "ref64"), or NULL if there is none such. */
+WEIR_API const char *weir_isa_name(weir_isa isa);
+/* True if this build and this CPU can run it. */
+WEIR_API bool weir_isa_available(weir_isa isa);
+
+/* ---- Activations ------------------------------------------------------------------------------------------------ */
+
+/* One record each in src/kernel/activation.def; formulas and sources: docs/activations.md. */
+typedef enum weir_activation_id {
+    WEIR_ACTIVATION_DEFAULT = 0, /* what the place uses: sigmoid for gates, tanh for candidate and output, identity in the head */
+    WEIR_IDENTITY,
+    WEIR_RELU,
+    WEIR_LEAKY_RELU,
+    WEIR_PRELU, /* the slope is learned, one per unit; alpha is its start */
+    WEIR_SIGMOID,
+    WEIR_TANH,
+    WEIR_ELU,
+    WEIR_SELU,
+    WEIR_GELU,
+    WEIR_GELU_TANH,
+    WEIR_SILU,
+    WEIR_MISH,
+    WEIR_SOFTPLUS,
+    WEIR_SCALED_TANH,
+    WEIR_HARD_SIGMOID,
+    WEIR_SOFTSIGN
+} weir_activation_id;
+
+/* An activation with its parameters; a parameter of 0 means the default of weir_activation_info. */
+typedef struct weir_activation {
+    weir_activation_id id;
+    float alpha, beta;
+} weir_activation;
+
+typedef struct weir_activation_info {
+    weir_activation_id id;
+    const char *name;       /* "leaky_relu": the name in files and on the command line */
+    const char *onnx;       /* operator of ONNX, or "" where it has none */
+    float alpha, beta;      /* defaults; 0 where the parameter has no meaning */
+    const char *formula;    /* "max(x, 0)" */
+    const char *derivative; /* as a formula */
+    const char *pros, *cons, *use; /* one line each */
+    const char *source;     /* who proposed it, or the standard that defines it */
+} weir_activation_info;
+
+/* The record of `id`, or NULL; ids run from 1 to weir_activation_count(). */
+WEIR_API const weir_activation_info *weir_activation_get(weir_activation_id id);
+WEIR_API size_t weir_activation_count(void);
+/* The id of a name, or WEIR_ACTIVATION_DEFAULT if there is none such. */
+WEIR_API weir_activation_id weir_activation_find(const char *name);
+
+/* y[i] = f(x[i]); y may be x. NaN gives NaN. Fails only for an unknown activation or an instruction set the CPU lacks. */
+WEIR_API weir_status weir_activation_apply(const weir_activation *a, weir_isa isa, size_t n, const float *x, float *y, weir_error *err);
+/* dx[i] = dy[i] f'(x[i]); dx may be x or dy. */
+WEIR_API weir_status weir_activation_grad(const weir_activation *a, weir_isa isa, size_t n, const float *x, const float *dy, float *dx,
+                                          weir_error *err);
+
+/* ---- Models ----------------------------------------------------------------------------------------------------- */
+
+typedef enum weir_direction { WEIR_FORWARD = 0, WEIR_REVERSE, WEIR_BOTH } weir_direction;
+
+/* What the network's last layer means; it fixes the loss too. n is weir_config.outputs. */
+typedef enum weir_output {
+    WEIR_LINEAR = 0, /* O = n   values; loss: mean squared error */
+    WEIR_SOFTMAX,    /* O = n   class probabilities; loss: cross-entropy in nats */
+    WEIR_LOGISTIC,   /* O = n   independent probabilities (n = 1: binary); loss: binary cross-entropy in nats */
+    WEIR_GAUSSIAN    /* O = 2 n the n means, then the n standard deviations, softplus + 1e-4; loss: -log density in nats */
+} weir_output;
+
+/* Which steps reach the head. */
+typedef enum weir_readout {
+    WEIR_EVERY_STEP = 0,
+    WEIR_FINAL_STATE /* one output per sequence, from the last hidden states of the top layer */
+} weir_readout;
+
+typedef enum weir_init {
+    WEIR_INIT_GLOROT = 0, /* Glorot & Bengio 2010 uniform, recurrent weights orthogonal (Saxe 2014), peepholes and biases 0 */
+    WEIR_INIT_PYTORCH,    /* all uniform in +-1/sqrt(H), in the head +-1/sqrt(inputs) */
+    WEIR_INIT_LECUN,      /* normal of variance 1/inputs (Klambauer 2017, for SELU), recurrent orthogonal */
+    WEIR_INIT_HE,         /* normal of variance 2/inputs (He 2015, for ReLU), recurrent orthogonal */
+    WEIR_INIT_UNIFORM     /* all uniform in +-init_scale (Gers 2002: 0.1) */
+} weir_init;
+
+enum { WEIR_MAX_LAYERS = 64, WEIR_MAX_DENSE = 8, WEIR_MAX_UNITS = 65536, WEIR_MAX_TOKENS = 1 << 20 };
+
+/* A dense layer of the head: y = activation(W x + b). */
+typedef struct weir_dense {
+    uint32_t units;
+    weir_activation activation;
+} weir_dense;
+
+/* Everything that defines a network's function, and how its weights start. The cell (Gers, Schraudolph, Schmidhuber 2002),
+ * with c' and h' the state of the step before:
+ *
+ *     i = gate(W_i x + R_i h' + p_i * c' + b_i)       f = gate(W_f x + R_f h' + p_f * c' + b_f)
+ *     g = candidate(W_g x + R_g h' + b_g)             c = f * c' + i * g
+ *     o = gate(W_o x + R_o h' + p_o * c + b_o)        h = o * output(c)          with projection: h = W_r (o * output(c))
+ */
+typedef struct weir_config {
+    uint32_t inputs; /* real inputs per step; or */
+    uint32_t tokens; /* size of the vocabulary, one token per step: just one of the two is set */
+
+    uint32_t layers;     /* default 1 */
+    uint32_t hidden;     /* H; default 128 */
+    uint32_t projection; /* P, less than H; default none */
+    weir_direction direction;
+    bool no_peepholes;
+    bool no_forget_gate; /* f = 1 (Hochreiter & Schmidhuber 1997) */
+    bool coupled;        /* f = 1 - i, as ONNX's input_forget */
+    weir_activation gate, candidate, output_activation;
+    float activation_clip; /* arguments of gate, candidate and output activation are held in +-clip, as ONNX; default none */
+    float cell_clip;       /* c is held in +-clip before the output gate sees it, as TensorFlow; default none */
+
+    uint32_t dense_layers;            /* dense layers between stack and output; default 0 */
+    weir_dense dense[WEIR_MAX_DENSE];
+    uint32_t outputs;                 /* n of the output; 0: no head, the output is the top layer's h, O = D*P */
+    weir_output output;
+    weir_readout readout;
+
+    weir_init init;
+    float init_scale;      /* of WEIR_INIT_UNIFORM; default 0.1 */
+    bool set_gate_bias;    /* start the biases of i, f, g, o from gate_bias, else from 0, 1, 0, 0 (forget bias: Jozefowicz 2015) */
+    float gate_bias[4];
+    uint64_t seed;         /* default 1 */
+
+    const char *notes;     /* text of the application, kept with the model and in its file; at most 1 MiB; copied; default "" */
+
+    weir_isa isa;
+    const weir_allocator *allocator; /* copied; what it points to must outlive the model */
+    uint64_t reserved[4];            /* must be 0 */
+} weir_config;
+
+/* A named array of a model. `data` holds rows*cols floats; a vector has rows = 0. */
+typedef struct weir_tensor {
+    char name[48]; /* PyTorch's: "lstm.weight_ih_l0", "lstm.peephole_l0", "head.0.weight", ... */
+    size_t rows, cols;
+    const float *data;
+} weir_tensor;
+
+typedef struct weir_model weir_model;
+typedef struct weir_stream weir_stream;
+typedef struct weir_trainer weir_trainer;
+
+/* Makes a model. `tensors` NULL: weights start as config->init and config->seed say; else exactly the tensors that
+ * weir_model_tensor lists, in any order, finite, copied. */
+WEIR_API weir_status weir_model_new(weir_model **out, const weir_config *config, const weir_tensor *tensors, size_t count, weir_error *err);
+WEIR_API void weir_model_free(weir_model *model);
+
+/* The configuration with every default filled in; allocator and notes point into the model. */
+WEIR_API const weir_config *weir_model_config(const weir_model *model);
+WEIR_API size_t weir_model_tensor_count(const weir_model *model);
+/* Tensor `index` of the model's fixed list; its data lives as long as the model. index < weir_model_tensor_count(). */
+WEIR_API weir_tensor weir_model_tensor(const weir_model *model, size_t index);
+/* Values per step of the output, O. */
+WEIR_API size_t weir_model_outputs(const weir_model *model);
+/* Number of weights. */
+WEIR_API size_t weir_model_parameters(const weir_model *model);
+
+/* ---- Running ---------------------------------------------------------------------------------------------------- */
+
+/* Sequences side by side: the input of a run and of a training step. */
+typedef struct weir_batch {
+    size_t steps, rows;      /* T, B */
+    const float *x;          /* (T, B, I), for models of reals */
+    const uint32_t *tokens;  /* (T, B), for models of tokens; an id outside the vocabulary is an all-zero one-hot */
+    const uint32_t *lengths; /* (B) real steps of each row, at most T; NULL: all T. Later steps are ignored, their output is 0, and
+                                the final state is that of the last real step; length 0 keeps the initial state. */
+    const float *h0, *c0;    /* (L*D, B, P), (L*D, B, H) initial state, layer-major as in PyTorch; NULL: 0 */
+
+    /* Training and evaluation only */
+    bool carry;              /* start from the final state of the trainer's batch before, row by row, instead of h0 and c0 */
+    const float *targets;    /* (T, B, n), with WEIR_FINAL_STATE (B, n); NaN: not counted. All outputs but softmax. */
+    const uint32_t *classes; /* (T, B), with WEIR_FINAL_STATE (B); softmax only; >= n: not counted. */
+} weir_batch;
+
+/* Runs whole sequences. y (T, B, O), with WEIR_FINAL_STATE (B, O); hn (L*D, B, P) and cn (L*D, B, H) may be NULL.
+ * `parallel` NULL: this thread alone. Allocates working memory and frees it before returning. */
+WEIR_API weir_status weir_model_run(const weir_model *model, const weir_batch *batch, float *y, float *hn, float *cn,
+                                    const weir_parallel *parallel, weir_error *err);
+
+/* Bytes that a stream of `rows` rows needs; 0 if there can be none (a reverse direction, or a final-state head). */
+WEIR_API size_t weir_stream_size(const weir_model *model, uint32_t rows);
+/* Places a stream in `size` bytes at `memory` (any alignment), state 0. Model and memory must outlive it; nothing is to be freed. */
+WEIR_API weir_status weir_stream_init(weir_stream **out, void *memory, size_t size, const weir_model *model, uint32_t rows, weir_error *err);
+/* One step of all rows: x (B, I) or tokens (B), y (B, O), may be NULL. Allocates nothing, takes no lock, cannot fail. */
+WEIR_API void weir_stream_step(weir_stream *stream, const float *x, float *y);
+WEIR_API void weir_stream_step_tokens(weir_stream *stream, const uint32_t *tokens, float *y);
+/* Sets the state to 0. */
+WEIR_API void weir_stream_reset(weir_stream *stream);
+/* The state: h (L, B, P), c (L, B, H). */
+WEIR_API void weir_stream_get_state(const weir_stream *stream, float *h, float *c);
+WEIR_API void weir_stream_set_state(weir_stream *stream, const float *h, const float *c);
+
+/* ---- Training --------------------------------------------------------------------------------------------------- */
+
+typedef enum weir_optimizer {
+    WEIR_ADAM = 0, /* Kingma & Ba 2015; weight decay is added to the gradient */
+    WEIR_ADAMW,    /* Loshchilov & Hutter 2019: decoupled weight decay */
+    WEIR_RMSPROP,  /* Tieleman & Hinton 2012, as PyTorch, with optional momentum */
+    WEIR_SGD       /* with optional momentum, as PyTorch */
+} weir_optimizer;
+
+typedef enum weir_schedule {
+    WEIR_CONSTANT = 0,
+    WEIR_COSINE, /* linear warm-up over `warmup` updates, then half a cosine to 0 at `total_updates` (Loshchilov & Hutter 2017) */
+    WEIR_PLATEAU /* halved when the validation loss has not improved for `plateau` epochs */
+} weir_schedule;
+
+typedef struct weir_train_config {
+    uint32_t rows, steps; /* the largest batch that will come, B and T: memory is planned from them; required */
+    weir_optimizer optimizer;
+    float rate;           /* default 0.002 */
+    float momentum;       /* SGD, RMSprop; default 0 */
+    float beta1, beta2;   /* Adam's 0.9, 0.999; beta2 is RMSprop's smoothing, default there 0.99 */
+    float epsilon;        /* default 1e-8 */
+    float weight_decay;   /* on weight matrices only, not on biases, peepholes and slopes; default 0 */
+    float clip;           /* largest norm of the whole gradient; default 5; INFINITY: none */
+    weir_schedule schedule;
+    uint64_t warmup, total_updates; /* cosine; fit() fills in total_updates if 0 */
+    uint32_t plateau;     /* default 2 */
+    float dropout;        /* share of h dropped between layers, in [0, 1) */
+    float head_dropout;   /* and before each dense and output layer; after SELU as AlphaDropout (Klambauer 2017) */
+    uint64_t seed;        /* of dropout; default 1 */
+    const weir_parallel *parallel;   /* copied; NULL: one thread */
+    const weir_allocator *allocator; /* copied; NULL: malloc */
+    uint64_t reserved[4];            /* must be 0 */
+} weir_train_config;
+
+/* A sum of losses over the targets that counted. Mean loss: sum / count. */
+typedef struct weir_loss {
+    double sum;
+    uint64_t count;
+} weir_loss;
+
+/* A trainer starts from a copy of the model's weights; the model is not changed. */
+WEIR_API weir_status weir_trainer_new(weir_trainer **out, const weir_model *model, const weir_train_config *config, weir_error *err);
+WEIR_API void weir_trainer_free(weir_trainer *trainer);
+
+/* One update by back-propagation through the batch's T steps (truncated at its start: Williams & Peng 1990).
+ * WEIR_E_NONFINITE if loss or gradient is not finite; weights are then as before. */
+WEIR_API weir_status weir_trainer_step(weir_trainer *trainer, const weir_batch *batch, weir_loss *loss, weir_error *err);
+/* The loss without dropout and without an update; carries the state as weir_trainer_step does. */
+WEIR_API weir_status weir_trainer_evaluate(weir_trainer *trainer, const weir_batch *batch, weir_loss *loss, weir_error *err);
+/* The gradient of the mean loss without an update and without dropout, to be read by weir_trainer_gradient. */
+WEIR_API weir_status weir_trainer_backward(weir_trainer *trainer, const weir_batch *batch, weir_loss *loss, weir_error *err);
+/* Writes gradient `index`, in the order and shape of weir_model_tensor, to `out`. */
+WEIR_API void weir_trainer_gradient(const weir_trainer *trainer, size_t index, float *out);
+/* A new model with the trainer's weights and these notes (NULL: the first model's). */
+WEIR_API weir_status weir_trainer_model(const weir_trainer *trainer, weir_model **out, const char *notes, weir_error *err);
+/* The working memory in bytes. */
+WEIR_API size_t weir_trainer_memory(const weir_trainer *trainer);
+
+/* Where batches come from. `get` fills batch `index` (0 .. batches-1, asked in order); its arrays must live until the next call.
+ * Returns WEIR_OK or an error, with `err` filled, that ends the training. */
+typedef struct weir_source {
+    size_t batches;
+    weir_status (*get)(void *ctx, uint32_t epoch, size_t index, weir_batch *batch, weir_error *err);
+    void *ctx;
+} weir_source;
+
+typedef struct weir_progress {
+    uint32_t epoch, epochs; /* epoch counts from 1 */
+    size_t batch, batches;  /* done in this epoch */
+    double train_loss;      /* mean of this epoch so far */
+    double valid_loss;      /* NaN until the epoch has ended, or without a validation source */
+    double rate;            /* of the last update */
+    bool epoch_done;
+    bool best;              /* the epoch has ended and is the best so far */
+} weir_progress;
+
+typedef struct weir_fit {
+    uint32_t epochs;   /* default 10 */
+    uint32_t patience; /* stop after so many epochs without a better validation loss; default never */
+    const weir_source *train, *valid; /* valid may be NULL: then the training loss decides what is best */
+    bool (*report)(void *ctx, const weir_progress *now); /* after each batch and each epoch; false: stop now; may be NULL */
+    void *ctx;
+} weir_fit;
+
+/* Trains by epochs and leaves the best epoch's weights in the trainer (stopped inside the first epoch: the newest weights).
+ * `best` (may be NULL): where that was. */
+WEIR_API weir_status weir_trainer_fit(weir_trainer *trainer, const weir_fit *fit, weir_progress *best, weir_error *err);
+
+/* ---- Files: libweir-format -------------------------------------------------------------------------------------- */
+
+/* Reads a model file (safetensors with the configuration in its metadata; docs/format.md). `isa` and `allocator` as in weir_config.
+ * err->offset says where a broken file breaks its rules. */
+WEIR_API weir_status weir_model_load(weir_model **out, const char *path, weir_isa isa, const weir_allocator *allocator, weir_error *err);
+/* The same from `size` bytes in memory. */
+WEIR_API weir_status weir_model_parse(weir_model **out, const void *bytes, size_t size, weir_isa isa, const weir_allocator *allocator,
+                                      weir_error *err);
+/* Writes the file beside `path`, syncs it, and renames it over `path`: readers see the old file or the new one, never a part. */
+WEIR_API weir_status weir_model_save(const weir_model *model, const char *path, weir_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
