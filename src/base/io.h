@@ -1,0 +1,17 @@
+/* Layer 0: whole files, read with a bound and written all or nothing.
+ * SPDX-License-Identifier: MIT */
+#ifndef WEIR_IO_H
+#define WEIR_IO_H
+
+#include "base.h"
+
+/* Reads the regular file `path`, of at most `limit` bytes. *bytes belongs to the caller: weir__free(a, *bytes, *size).
+ * WEIR_E_IO if the system refuses, if it is no regular file, or if its size changes meanwhile; WEIR_E_FORMAT above the limit. */
+weir_status weir__file_read(const weir_allocator *a, const char *path, size_t limit, void **bytes, size_t *size, weir_error *err);
+
+/* Writes `path` so that readers, and a machine that loses power, see the old file or the new one, never a part: temporary file in the
+ * same folder, sync, rename, sync of the folder. A symbolic link at `path` is replaced, not followed. An existing file's permissions are
+ * kept, a new file's follow the umask. On failure the temporary file is removed and `path` is as before. */
+weir_status weir__file_write(const char *path, const void *bytes, size_t size, weir_error *err);
+
+#endif
