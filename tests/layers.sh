@@ -1,0 +1,103 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Checks every #include against the column of layers:
+#
+#   layer     may include
+#   base      base
+#   kernel    base kernel
+#   model     base kernel model
+#   infer     base kernel model infer
+#   train     base kernel model train
+#   format    base model format          and <jansson.h>
+#   cli       cli                        and other libraries; of Weir only <weir.h>
+#
+# The core (base to train) includes the C library's, the system's and the compiler's headers and <weir.h>, nothing else.
+# Then plants one offence of each kind in a copy and checks that each is found.
+set -eu
+LC_ALL=C
+
+# check ROOT: prints one line per offence; fails if there is any.
+check() (
+    cd "$1"
+    find src cli -name '*.[ch]' -o -name '*.def' | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' /dev/null | awk '
+        BEGIN {
+            allowed["base"] = "base"
+            allowed["kernel"] = "base kernel"
+            allowed["model"] = "base kernel model"
+            allowed["infer"] = "base kernel model infer"
+            allowed["train"] = "base kernel model train"
+            allowed["format"] = "base model format"
+            allowed["cli"] = "cli"
+            split("assert ctype errno float inttypes limits math stdalign stdarg stdbool stddef stdint stdio stdlib string " \
+                  "fcntl unistd sys/auxv sys/stat sys/types cpuid immintrin arm_neon simde/x86/avx512 weir", names, " ")
+            for (n in names) system_header[names[n] ".h"] = 1
+        }
+        function offend(why) { print "layers: " $0 ": " why; bad = 1 }
+        # "a/b/../c.h" -> "a/c.h"
+        function resolve(path) {
+            while (match(path, /[^\/.][^\/]*\/\.\.\//)) path = substr(path, 1, RSTART - 1) substr(path, RSTART + RLENGTH)
+            return path
+        }
+        function layer_of(path, part) {
+            split(path, part, "/")
+            return part[1] == "src" ? part[2] : part[1]
+        }
+        {
+            file = $0; sub(/:.*/, "", file)
+            folder = file; sub(/[^\/]*$/, "", folder)
+            layer = layer_of(file)
+            core = index("base kernel model infer train", layer)
+            if (!(layer in allowed)) { offend("unknown layer " layer); next }
+            target = $0
+            if (match(target, /<[^>]*>/)) {
+                target = substr(target, RSTART + 1, RLENGTH - 2)
+                if (core && !(target in system_header)) offend("the core may not include <" target ">")
+                if (layer == "format" && !(target in system_header) && target != "jansson.h") offend("format may not include <" target ">")
+            } else if (match(target, /"[^"]*"/)) {
+                target = substr(target, RSTART + 1, RLENGTH - 2)
+                near = resolve(folder target)
+                root = layer == "cli" ? "cli/" : "src/"
+                if ((getline line < near) >= 0) { close(near); target = near }
+                else if ((getline line < (root target)) >= 0) { close(root target); target = root target }
+                else { offend("there is no such file"); next }
+                if (index(" " allowed[layer] " ", " " layer_of(target) " ") == 0) offend(layer " may not include " layer_of(target))
+            }
+        }
+        END { exit bad }'
+)
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+check "$root"
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cp -R "$root/src" "$root/cli" "$scratch"
+cd "$scratch"
+plant() {
+    folder=${1%/*}
+    mkdir -p "$folder"
+    for kind in base infer train format; do mkdir -p "src/$kind"; [ -e "src/$kind/planted.h" ] || : >"src/$kind/planted.h"; done
+    echo "$2" >"$1"
+    if check "$scratch" >found 2>&1; then
+        echo "layers: the offence '$2' in $1 was not found" >&2
+        exit 1
+    fi
+    rm "$1"
+}
+plant src/base/offence.c '#include "infer/planted.h"'
+plant src/base/offence.c '#include "../train/planted.h"'
+plant src/base/offence.c '#include <jansson.h>'
+plant src/base/offence.c '#include "base/no_such_file.h"'
+plant src/infer/offence.h '#  include "train/planted.h"'
+plant src/train/offence.c '#include "infer/planted.h"'
+plant src/format/offence.c '#include "train/planted.h"'
+plant src/format/offence.c '#include <csv.h>'
+plant src/other/offence.c '#include "base/planted.h"'
+plant cli/offence.c '#include "../src/base/planted.h"'
+plant cli/data/offence.c '#include "base/planted.h"'
+if ! check "$scratch"; then
+    echo "layers: the copy without an offence was refused" >&2
+    exit 1
+fi
+echo "layers: every #include points downwards"
