@@ -1,0 +1,296 @@
+/* The LSTM cell, forward and backward (Gers, Schraudolph, Schmidhuber 2002; equations at weir_config in weir.h).
+ *
+ * SPDX-License-Identifier: MIT */
+
+/* A cell whose gates are sigmoids, whose candidate and output are tanh, with nothing clipped, coupled or left out. */
+static bool cell_is_plain(const struct weir__lstm *l)
+{
+    return l->gate.id == WEIR_SIGMOID && l->candidate.id == WEIR_TANH && l->output.id == WEIR_TANH && l->activation_clip == 0 &&
+           l->cell_clip == 0 && !l->coupled && !l->no_forget_gate;
+}
+
+static ALWAYS_INLINE vec clamp(vec x, vec limit)
+{
+    return v_max(v_min(x, limit), v_neg(limit));
+}
+
+static inline vec within(vec x, vec limit, vec value) /* value where |x| <= limit, else 0: the derivative of clamp, times value */
+{
+    return v_select(v_le(v_abs(x), limit), value, v_set(0));
+}
+
+/* ---- Activations with the cell's settings: constant for the plain cell, a call for any other ---- */
+
+static NEVER_INLINE vec any_value(const weir_activation *a, vec x, vec alpha)
+{
+    return activation_value(a->id, x, alpha, v_set((real)a->beta));
+}
+
+static NEVER_INLINE void any_pair(const weir_activation *a, vec x, vec alpha, vec *y, vec *d)
+{
+    activation_pair(a->id, x, alpha, v_set((real)a->beta), y, d);
+}
+
+/* Slot of a slope in weir__lstm.slope. */
+enum { SLOPE_I, SLOPE_F, SLOPE_G, SLOPE_O, SLOPE_OUTPUT };
+
+/* The parts of a cell that belong to one block of LANES units. */
+typedef struct units {
+    const struct weir__lstm *l;
+    vec p_i, p_f, p_o, keep, clip;
+    const real *slope; /* of these units, slots 16 apart; NULL without PReLU */
+} units;
+
+static ALWAYS_INLINE units units_of(const struct weir__lstm *l, size_t q)
+{
+    units u = {.l = l, .clip = v_set((real)l->activation_clip)};
+    u.keep = v_load((const real *)l->keep + block_at(q, WEIR__UNITS));
+    u.slope = l->slope ? (const real *)l->slope + block_at(q, 8 * WEIR__UNITS) : NULL;
+    u.p_i = u.p_f = u.p_o = v_set(0);
+    if (l->peepholes) {
+        const real *p = (const real *)l->peephole + block_at(q, 3 * WEIR__UNITS);
+        u.p_i = v_load(p);
+        u.p_f = v_load(p + 16);
+        u.p_o = v_load(p + 32);
+    }
+    return u;
+}
+
+static inline vec alpha_of(const units *u, const weir_activation *a, int slot)
+{
+    return a->id == WEIR_PRELU ? v_load(u->slope + slot * WEIR__UNITS) : v_set((real)a->alpha);
+}
+
+static ALWAYS_INLINE vec value(const units *u, bool plain, weir_activation_id id, const weir_activation *a, int slot, vec x)
+{
+    if (plain)
+        return activation_value(id, x, v_set(0), v_set(0));
+    if (u->l->activation_clip > 0)
+        x = clamp(x, u->clip);
+    return any_value(a, x, alpha_of(u, a, slot));
+}
+
+static ALWAYS_INLINE void pair(const units *u, bool plain, weir_activation_id id, const weir_activation *a, int slot, vec x, vec *y,
+                               vec *d)
+{
+    if (plain) {
+        activation_pair(id, x, v_set(0), v_set(0), y, d);
+        return;
+    }
+    bool clipped = u->l->activation_clip > 0;
+    any_pair(a, clipped ? clamp(x, u->clip) : x, alpha_of(u, a, slot), y, d);
+    if (clipped)
+        *d = within(x, u->clip, *d);
+}
+
+/* ---- Forward ---- */
+
+/* z: the chains of i, f, g, o; on return with the peepholes added. Gives c and m = o * output(c). */
+static ALWAYS_INLINE void cell(const units *u, bool plain, vec z[4], vec c_old, vec *c, vec *m)
+{
+    const struct weir__lstm *l = u->l;
+    if (l->peepholes) {
+        z[0] = v_fma(u->p_i, c_old, z[0]);
+        z[1] = v_fma(u->p_f, c_old, z[1]);
+    }
+    vec i = value(u, plain, WEIR_SIGMOID, &l->gate, SLOPE_I, z[0]);
+    vec g = value(u, plain, WEIR_TANH, &l->candidate, SLOPE_G, z[2]), f;
+    if (plain)
+        f = value(u, plain, WEIR_SIGMOID, &l->gate, SLOPE_F, z[1]);
+    else if (l->no_forget_gate)
+        f = v_set(1);
+    else if (l->coupled)
+        f = v_sub(v_set(1), i);
+    else
+        f = value(u, plain, WEIR_SIGMOID, &l->gate, SLOPE_F, z[1]);
+    vec s = v_fma(f, c_old, v_mul(i, g));
+    if (!plain && l->cell_clip > 0)
+        s = clamp(s, v_set((real)l->cell_clip));
+    s = v_select(v_lt(v_set(0), u->keep), s, v_set(0));
+    if (l->peepholes)
+        z[3] = v_fma(u->p_o, s, z[3]);
+    vec o = value(u, plain, WEIR_SIGMOID, &l->gate, SLOPE_O, z[3]);
+    *c = s;
+    *m = v_mul(o, value(u, plain, WEIR_TANH, &l->output, SLOPE_OUTPUT, s));
+}
+
+typedef struct forward_block_context {
+    const struct weir__lstm *l;
+    const struct weir__cell_forward *s;
+    bool plain;
+} forward_block_context;
+
+static ALWAYS_INLINE void cell_forward_block(forward_block_context t, size_t row, size_t rows, size_t q, size_t blocks)
+{
+    const struct weir__lstm *l = t.l;
+    const struct weir__cell_forward *s = t.s;
+    chains z;
+    UNROLL for (size_t i = 0; i < rows * blocks; i++)
+    {
+        const real *at = (const real *)s->z + (row + i / blocks) * s->z_row + block_at(q + i % blocks, WEIR__COLUMNS);
+        UNROLL for (size_t g = 0; g < 4; g++) z.v[i][g] = v_load(at + 16 * g);
+    }
+    if (s->x)
+        continue_chains(&z, rows, blocks, l->inputs, l->wx, l->inputs * WEIR__COLUMNS, WEIR__COLUMNS, q,
+                        (const real *)s->x + row * s->x_row, s->x_row, 1);
+    continue_chains(&z, rows, blocks, l->projected, l->wh, l->projected * WEIR__COLUMNS, WEIR__COLUMNS, q,
+                    (const real *)s->h + row * s->h_row, s->h_row, 1);
+    for (size_t b = 0; b < blocks; b++) {
+        units u = units_of(l, q + b);
+        size_t unit = (q + b) * LANES;
+        for (size_t r = 0; r < rows; r++) {
+            vec *v = z.v[r * blocks + b], c, m;
+            cell(&u, t.plain, v, v_load((const real *)s->c_old + (row + r) * s->c_row + unit), &c, &m);
+            v_store((real *)s->c + (row + r) * s->c_row + unit, c);
+            v_store((real *)s->m + (row + r) * s->m_row + unit, m);
+            if (s->tape) {
+                real *tape = (real *)s->tape + (row + r) * s->tape_row + block_at(q + b, WEIR__COLUMNS);
+                for (size_t g = 0; g < 4; g++)
+                    v_store(tape + 16 * g, v[g]);
+            }
+        }
+    }
+}
+
+static void cell_forward(const struct weir__lstm *l, const struct weir__cell_forward *s)
+{
+    if (cell_is_plain(l)) {
+        forward_block_context t = {l, s, true};
+        FOR_EACH_BLOCK(cell_forward_block, t, s->rows, l->panels);
+    } else {
+        forward_block_context t = {l, s, false};
+        FOR_EACH_BLOCK(cell_forward_block, t, s->rows, l->panels);
+    }
+}
+
+/* ---- Backward ---- */
+
+/* dL/dslope = dL/dy min(x, 0) of a PReLU's argument x; 0 for any other activation. */
+static void store_slope(const units *u, const weir_activation *a, real *slopes, int slot, vec dy, vec x)
+{
+    if (u->l->activation_clip > 0)
+        x = clamp(x, u->clip);
+    v_store(slopes + slot * WEIR__UNITS, a->id == WEIR_PRELU ? v_mul(dy, v_min(x, v_set(0))) : v_set(0));
+}
+
+/* From dL/dm and dL/dc (through later steps) to dL/dz of the four gates and dL/dc_old:
+ *     dL/do = dm output(c)                  dL/dc += dm o output'(c) + p_o dz_o
+ *     dL/di = dc g     dL/dg = dc i     dL/df = dc c_old        dz = dL/dy y'(z)
+ *     dL/dc_old = dc f + p_i dz_i + p_f dz_f */
+static ALWAYS_INLINE void cell_gradient(const units *u, bool plain, vec z[4], vec c_old, vec c, vec dm, vec *dc, real *slopes)
+{
+    const struct weir__lstm *l = u->l;
+    vec i, f, g, o, t, d_i, d_f, d_g, d_o, d_t;
+    pair(u, plain, WEIR_SIGMOID, &l->gate, SLOPE_I, z[0], &i, &d_i);
+    pair(u, plain, WEIR_TANH, &l->candidate, SLOPE_G, z[2], &g, &d_g);
+    pair(u, plain, WEIR_SIGMOID, &l->gate, SLOPE_O, z[3], &o, &d_o);
+    pair(u, plain, WEIR_TANH, &l->output, SLOPE_OUTPUT, c, &t, &d_t);
+    bool own_forget = plain || (!l->no_forget_gate && !l->coupled);
+    if (own_forget)
+        pair(u, plain, WEIR_SIGMOID, &l->gate, SLOPE_F, z[1], &f, &d_f);
+    else {
+        f = l->no_forget_gate ? v_set(1) : v_sub(v_set(1), i);
+        d_f = v_set(0);
+    }
+
+    vec dy_o = v_mul(dm, t), dy_t = v_mul(dm, o), dz_o = v_mul(dy_o, d_o);
+    vec s = v_fma(dy_t, d_t, *dc);
+    if (l->peepholes)
+        s = v_fma(u->p_o, dz_o, s);
+    if (!plain && l->cell_clip > 0)
+        s = v_select(v_lt(v_abs(c), v_set((real)l->cell_clip)), s, v_set(0));
+    vec dy_i = v_mul(s, !own_forget && l->coupled && !l->no_forget_gate ? v_sub(g, c_old) : g);
+    vec dy_g = v_mul(s, i), dy_f = v_mul(s, c_old);
+    if (slopes) {
+        store_slope(u, &l->gate, slopes, SLOPE_I, dy_i, z[0]);
+        store_slope(u, &l->gate, slopes, SLOPE_F, own_forget ? dy_f : v_set(0), z[1]);
+        store_slope(u, &l->candidate, slopes, SLOPE_G, dy_g, z[2]);
+        store_slope(u, &l->gate, slopes, SLOPE_O, dy_o, z[3]);
+        store_slope(u, &l->output, slopes, SLOPE_OUTPUT, dy_t, c);
+    }
+    z[0] = v_mul(dy_i, d_i);
+    z[1] = v_mul(dy_f, d_f);
+    z[2] = v_mul(dy_g, d_g);
+    z[3] = dz_o;
+    vec old = v_mul(s, f);
+    if (l->peepholes) {
+        old = v_fma(u->p_i, z[0], old);
+        old = v_fma(u->p_f, z[1], old);
+    }
+    *dc = old;
+}
+
+static ALWAYS_INLINE void cell_backward_all(const struct weir__lstm *l, const struct weir__cell_backward *s, bool plain)
+{
+    for (size_t q = 0; q < l->panels * BLOCKS_PER_PANEL; q++) {
+        units u = units_of(l, q);
+        size_t unit = q * LANES;
+        for (size_t r = 0; r < s->rows; r++) {
+            real *z = (real *)s->z + r * s->z_row + block_at(q, WEIR__COLUMNS), *dc = (real *)s->dc + r * s->dc_row + unit;
+            real *slopes = s->slopes ? (real *)s->slopes + r * s->slopes_row + block_at(q, WEIR__SLOPES) : NULL;
+            vec v[4] = {v_load(z), v_load(z + 16), v_load(z + 32), v_load(z + 48)}, d = v_load(dc);
+            cell_gradient(&u, plain, v, v_load((const real *)s->c_old + r * s->c_row + unit),
+                          v_load((const real *)s->c + r * s->c_row + unit), v_load((const real *)s->dm + r * s->dm_row + unit), &d,
+                          slopes);
+            for (size_t g = 0; g < 4; g++)
+                v_store(z + 16 * g, v[g]);
+            v_store(dc, d);
+        }
+    }
+}
+
+static void cell_backward(const struct weir__lstm *l, const struct weir__cell_backward *s)
+{
+    if (cell_is_plain(l))
+        cell_backward_all(l, s, true);
+    else
+        cell_backward_all(l, s, false);
+}
+
+/* Sums over rows, in order: dp_i = sum dz_i c_old, dp_f = sum dz_f c_old, dp_o = sum dz_o c. */
+static void peephole_grad(size_t panel, size_t rows, const void *dz, size_t dz_row, const void *c_old, const void *c, size_t c_row,
+                          void *dp)
+{
+    for (size_t q = panel * BLOCKS_PER_PANEL; q < (panel + 1) * BLOCKS_PER_PANEL; q++) {
+        const real *z = (const real *)dz + block_at(q, WEIR__COLUMNS), *old = (const real *)c_old + q * LANES,
+                   *now = (const real *)c + q * LANES;
+        vec i = v_set(0), f = v_set(0), o = v_set(0);
+        for (size_t r = 0; r < rows; r++) {
+            vec c0 = v_load(old + r * c_row);
+            i = v_fma(v_load(z + r * dz_row), c0, i);
+            f = v_fma(v_load(z + r * dz_row + 16), c0, f);
+            o = v_fma(v_load(z + r * dz_row + 48), v_load(now + r * c_row), o);
+        }
+        real *out = (real *)dp + block_at(q, 3 * WEIR__UNITS);
+        v_store(out, i);
+        v_store(out + 16, f);
+        v_store(out + 32, o);
+    }
+}
+
+/* ---- Tokens: the product with a one-hot vector is a look-up ---- */
+
+static void look_up(const struct weir__lstm *l, size_t rows, const uint32_t *tokens, void *z, size_t z_row)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t p = 0; p < l->panels; p++) {
+            const real *bias = (const real *)l->bias + p * WEIR__COLUMNS;
+            const real *w = tokens[r] < l->inputs ? (const real *)l->wx + (p * l->inputs + tokens[r]) * WEIR__COLUMNS : NULL;
+            real *out = (real *)z + r * z_row + p * WEIR__COLUMNS;
+            for (size_t j = 0; j < WEIR__COLUMNS; j += LANES)
+                v_store(out + j, w ? v_add(v_load(bias + j), v_load(w + j)) : v_load(bias + j));
+        }
+}
+
+static void look_up_grad(const struct weir__lstm *l, size_t panel, size_t rows, const uint32_t *tokens, const void *dz, size_t dz_row,
+                         void *dw)
+{
+    for (size_t r = 0; r < rows; r++) {
+        if (tokens[r] >= l->inputs)
+            continue;
+        const real *d = (const real *)dz + r * dz_row + panel * WEIR__COLUMNS;
+        real *out = (real *)dw + (panel * l->inputs + tokens[r]) * WEIR__COLUMNS;
+        for (size_t j = 0; j < WEIR__COLUMNS; j += LANES)
+            v_store(out + j, v_add(v_load(out + j), v_load(d + j)));
+    }
+}

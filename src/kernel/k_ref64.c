@@ -1,0 +1,14 @@
+/* Kernels for reference: double, one lane, libm.
+ * SPDX-License-Identifier: MIT */
+#include "kernel.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#define ISA WEIR_ISA_REF64
+#define KERNELS weir__kernels_ref64
+#define BLOCK_ROWS 2
+#define SOLO_BLOCKS 2
+#include "vec_ref64.h"
+#include "kernel.inc.c"

@@ -1,0 +1,150 @@
+/* Layer 1: all arithmetic on weights and activations, once per instruction set.
+ *
+ * `real` is float, or double in the reference target; outside src/kernel it is void, and sizes come from `real_size`. Strides and
+ * lengths count elements.
+ *
+ * Panels: outputs are grouped in panels of 64 columns. A panel of LSTM weights holds 16 units with the four gates of a unit side by
+ * side, [K][4][16]; a panel of a plain matrix holds 64 outputs, [K][64]. Missing units and columns are zero.
+ *
+ * Order of every sum: one chain of fused multiply-adds per output, sequential in k; many outputs at once, never a split sum.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef WEIR_KERNEL_H
+#define WEIR_KERNEL_H
+
+#include "../base/base.h"
+
+enum {
+    WEIR__UNITS = 16, /* units of a panel of an LSTM */
+    WEIR__COLUMNS = 64, /* columns of a panel: 4 gates x 16 units, or 64 outputs */
+    WEIR__SLOPES = 128, /* columns of slope gradients of 16 units: i, f, g, o, output, and 3 unused, x 16 */
+    WEIR__NOWHERE = -1  /* in an index map, as uint32_t: a zero of the padding */
+};
+
+/* C[row][column] = start[row][column] + sum over k of A[row][k] W[panel][k][column in panel] */
+struct weir__product {
+    size_t rows, panels, K;
+    const void *w;
+    size_t w_panel, w_k;
+    const void *a;
+    size_t a_row, a_k;
+    const void *start; /* NULL: 0; may be c: continue the chains */
+    size_t start_row, start_panel;
+    void *c;
+    size_t c_row, c_panel;
+};
+
+/* One direction of one layer: settings and packed weights. I inputs, H hidden, P projected units (P = H without projection). */
+struct weir__lstm {
+    size_t inputs, hidden, projected, panels; /* panels = ceil(H / 16) */
+    bool tokens, peepholes, no_forget_gate, coupled, project;
+    weir_activation gate, candidate, output; /* resolved: no defaults left */
+    double activation_clip, cell_clip;       /* 0: none */
+    const void *wx;       /* [panels][I][4][16] */
+    const void *wh;       /* [panels][P][4][16] */
+    const void *bias;     /* [panels][4][16] */
+    const void *peephole; /* [panels][3][16] i, f, o; NULL without */
+    const void *slope;    /* [panels][8][16] PReLU slopes of i, f, g, o, output; NULL without */
+    const void *keep;     /* [panels][16] 1 for a unit, 0 for padding */
+    const void *wr;       /* [ceil(P / 64)][H][64]; NULL without projection */
+    const void *wx_t;     /* [ceil(I / 64)][panels * 64][64]: transposed, for the gradient of x; only when training */
+    const void *wh_t;     /* [ceil(P / 64)][panels * 64][64] */
+    const void *wr_t;     /* [ceil(H / 64)][P][64] */
+};
+
+/* One time step of `rows` rows, forward. m = o * output(c) is h before projection. */
+struct weir__cell_forward {
+    size_t rows;
+    const void *z; /* chains to continue: the bias (row stride 0) or a parked input product [rows][panels][4][16] */
+    size_t z_row;
+    const void *x; /* [rows][I] or NULL when z already holds the input product */
+    size_t x_row;
+    const void *h; /* [rows][P] hidden state of the step before */
+    size_t h_row;
+    const void *c_old;
+    void *c; /* [rows][panels * 16]; may be c_old */
+    size_t c_row;
+    void *m; /* [rows][panels * 16]; not h */
+    size_t m_row;
+    void *tape; /* arguments of the four gates, kept for the backward pass, [rows][panels][4][16]; may be z; may be NULL */
+    size_t tape_row;
+};
+
+/* One time step of `rows` rows, backward: the gradients of m and c become those of the gates' arguments and of the old c. */
+struct weir__cell_backward {
+    size_t rows;
+    void *z; /* in: the tape; out: the gradient by the gates' arguments */
+    size_t z_row;
+    const void *c_old, *c;
+    size_t c_row;
+    const void *dm;
+    size_t dm_row;
+    void *dc; /* in: gradient by c from later steps; out: by c_old. [rows][panels * 16] */
+    size_t dc_row;
+    void *slopes; /* out: [rows][panels][128] products whose sum is the gradient by the slopes; NULL without PReLU */
+    size_t slopes_row;
+};
+
+struct weir__update {
+    weir_optimizer optimizer;
+    double rate, scale; /* scale: factor of the gradient, from clipping */
+    double momentum, beta1, beta2, epsilon, decay;
+    double correction1, correction2; /* 1 - beta1^t, 1 - beta2^t */
+};
+
+struct weir__targets {
+    weir_output output;
+    size_t n;               /* outputs of the configuration */
+    const float *values;    /* [rows][n] */
+    const uint32_t *classes; /* [rows] */
+};
+
+struct weir__kernels {
+    weir_isa isa;
+    size_t real_size;
+
+    void (*activate)(const weir_activation *a, size_t n, const void *x, void *y);
+    void (*activate_grad)(const weir_activation *a, size_t n, const void *x, const void *dy, void *dx);
+    /* The same on rows of n values whose PReLU slopes stand in slope[n]; `slopes` gets dy * min(x, 0). Either may be NULL. */
+    void (*activate_rows)(const weir_activation *a, const void *slope, size_t rows, size_t n, const void *x, void *y);
+    void (*activate_rows_grad)(const weir_activation *a, const void *slope, size_t rows, size_t n, const void *x, void *dy,
+                               void *slopes);
+
+    void (*from_float)(size_t n, const float *x, void *y);
+    void (*to_float)(size_t n, const void *x, float *y);
+    void (*gather)(size_t n, const void *x, const uint32_t *index, void *y);  /* y[i] = x[index[i]], 0 for WEIR__NOWHERE */
+    void (*scatter)(size_t n, const void *x, const uint32_t *index, void *y); /* y[index[i]] = x[i], unless WEIR__NOWHERE */
+
+    void (*product)(const struct weir__product *p);
+    void (*cell_forward)(const struct weir__lstm *l, const struct weir__cell_forward *s);
+    void (*cell_backward)(const struct weir__lstm *l, const struct weir__cell_backward *s);
+    /* z[row] = bias + wx[token]; the one-hot product, as a look-up. Tokens outside [0, I) add nothing. */
+    void (*look_up)(const struct weir__lstm *l, size_t rows, const uint32_t *tokens, void *z, size_t z_row);
+    /* dw[panel][token][64] += dz[row], rows in order, for one panel */
+    void (*look_up_grad)(const struct weir__lstm *l, size_t panel, size_t rows, const uint32_t *tokens, const void *dz, size_t dz_row,
+                         void *dw);
+    /* dp[panel][3][16] = sums over rows of dz_i c_old, dz_f c_old, dz_o c, for one panel */
+    void (*peephole_grad)(size_t panel, size_t rows, const void *dz, size_t dz_row, const void *c_old, const void *c, size_t c_row,
+                          void *dp);
+
+    void (*add)(size_t n, const void *x, void *y);                                     /* y += x */
+    void (*affine)(size_t n, const void *x, const void *factor, const void *add, void *y); /* y = factor x + add; add may be NULL */
+
+    /* The output function: z [rows][z_row] arguments -> y [rows][O]. */
+    void (*output)(weir_output output, size_t n, size_t rows, void *z, size_t z_row, float *y);
+    /* losses[row] = sum of the row's losses, counts[row] = how many counted; dz (may be z) gets the gradient of the sum. */
+    void (*loss)(const struct weir__targets *t, size_t rows, const void *z, size_t z_row, double *losses, uint64_t *counts, void *dz);
+
+    double (*sum_of_squares)(size_t n, const void *x);
+    void (*scale)(size_t n, double factor, void *x);
+    /* One optimiser step on n weights; m and v are the optimiser's two moments. */
+    void (*update)(const struct weir__update *u, size_t n, void *w, const void *g, void *m, void *v);
+};
+
+/* The table of an instruction set, or NULL if this build or CPU has none. WEIR_ISA_BEST gives the fastest. */
+const struct weir__kernels *weir__kernels_for(weir_isa isa);
+
+extern const struct weir__kernels weir__kernels_scalar, weir__kernels_avx2, weir__kernels_avx512, weir__kernels_neon,
+    weir__kernels_ref64;
+
+#endif

@@ -1,0 +1,53 @@
+/* One instruction set's kernels: the files k_<isa>.c choose the vector header and include this text.
+ *
+ * SPDX-License-Identifier: MIT */
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NEVER_INLINE __attribute__((noinline))
+#if defined __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined __GNUC__
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#include "vmath.h"
+#include "activation.h"
+#include "product.h"
+#include "cell.h"
+#include "ops.h"
+
+static void activate(const weir_activation *a, size_t n, const void *x, void *y)
+{
+    activation_array(a, n, x, y);
+}
+
+static void activate_grad(const weir_activation *a, size_t n, const void *x, const void *dy, void *dx)
+{
+    activation_array_grad(a, n, x, dy, dx);
+}
+
+const struct weir__kernels KERNELS = {
+    .isa = ISA,
+    .real_size = sizeof(real),
+    .activate = activate,
+    .activate_grad = activate_grad,
+    .activate_rows = activate_rows,
+    .activate_rows_grad = activate_rows_grad,
+    .from_float = from_float,
+    .to_float = to_float,
+    .gather = gather,
+    .scatter = scatter,
+    .product = product,
+    .cell_forward = cell_forward,
+    .cell_backward = cell_backward,
+    .look_up = look_up,
+    .look_up_grad = look_up_grad,
+    .peephole_grad = peephole_grad,
+    .add = add,
+    .affine = affine,
+    .output = output,
+    .loss = loss,
+    .sum_of_squares = sum_of_squares,
+    .scale = scale,
+    .update = update,
+};
