@@ -6,7 +6,7 @@
 #include <weir.h>
 
 #if defined __GNUC__
-#define WEIR__PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define WEIR__PRINTF(text, first) __attribute__((format(printf, text, first)))
 #else
 #define WEIR__PRINTF(format, first)
 #endif
