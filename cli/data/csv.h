@@ -1,0 +1,39 @@
+/* Tables read from CSV files.
+ *
+ * SPDX-License-Identifier: MIT
+ *
+ * Rules: the first row names the columns; every other row has as many fields; a field may be quoted; the end of a line may be LF
+ * or CRLF; a UTF-8 byte order mark is skipped; blank lines are skipped. Empty, NA, N/A, NaN, null, none and ? (in any case)
+ * are missing. A column is a column of numbers if it has a value and all its values are finite numbers in the C notation
+ * (decimal point, optional exponent), whatever the locale; of text otherwise; of nothing if all its values are missing.
+ */
+#ifndef WEIR_CLI_CSV_H
+#define WEIR_CLI_CSV_H
+
+#include <weir.h>
+
+typedef enum table_kind { TABLE_NUMBER, TABLE_TEXT, TABLE_MISSING } table_kind;
+
+typedef struct table_column {
+    const char *name;
+    table_kind kind;
+    size_t missing;     /* values that are missing */
+    double *number;     /* (rows), NaN where missing; only in a column of numbers */
+    const char **text;  /* (rows), as in the file; "" where missing */
+} table_column;
+
+typedef struct table {
+    char *path;
+    size_t rows, columns;
+    table_column *column;
+    size_t *line; /* (rows) line in the file, from 1 */
+    char *bytes;  /* all text; private */
+} table;
+
+/* Reads a file. Fails with one sentence, which names the line, if it is empty, has a header only, is ragged or binary. */
+weir_status table_read(table **out, const char *path, weir_error *err);
+void table_free(table *t);
+/* Index of the column with this name, or SIZE_MAX. */
+size_t table_find(const table *t, const char *name);
+
+#endif
