@@ -12,15 +12,13 @@ prefix=$PWD/prefix
 fail() { echo "install: $*" >&2; exit 1; }
 
 cmake --install "$WEIR_BUILD_DIR" --prefix "$prefix" >install.log
-for file in bin/weir include/weir.h; do
-    [ -f "$prefix/$file" ] || fail "$file was not installed"
-done
+[ -f "$prefix/include/weir.h" ] || fail "weir.h was not installed"
 lib=$(dirname "$(find "$prefix" -name libweir.so)")
 export LD_LIBRARY_PATH="$lib" PKG_CONFIG_PATH="$lib/pkgconfig"
 if command -v scdoc >/dev/null && ls "$WEIR_SOURCE_DIR"/docs/man/*.scd >/dev/null 2>&1; then
     [ -f "$prefix/share/man/man1/weir.1" ] || fail "weir.1 was not installed"
 fi
-"$prefix/bin/weir" --version | grep -q "$(pkg-config --modversion weir)" || fail "weir --version does not say the package's version"
+[ -z "${WEIR:-}" ] || "$prefix/bin/weir" --version | grep -q "$(pkg-config --modversion weir)" || fail "the command was not installed, or does not say the package's version"
 
 # The core needs the C library alone.
 needed=$(objdump -p "$lib/libweir.so" | sed -n 's/ *NEEDED *//p')
