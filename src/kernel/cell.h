@@ -19,18 +19,6 @@ static inline vec within(vec x, vec limit, vec value) /* value where |x| <= limi
     return v_select(v_le(v_abs(x), limit), value, v_set(0));
 }
 
-/* ---- Activations with the cell's settings: constant for the plain cell, a call for any other ---- */
-
-static NEVER_INLINE vec any_value(const weir_activation *a, vec x, vec alpha)
-{
-    return activation_value(a->id, x, alpha, v_set((real)a->beta));
-}
-
-static NEVER_INLINE void any_pair(const weir_activation *a, vec x, vec alpha, vec *y, vec *d)
-{
-    activation_pair(a->id, x, alpha, v_set((real)a->beta), y, d);
-}
-
 /* Slot of a slope in weir__lstm.slope. */
 enum { SLOPE_I, SLOPE_F, SLOPE_G, SLOPE_O, SLOPE_OUTPUT };
 
@@ -67,7 +55,7 @@ static ALWAYS_INLINE vec value(const units *u, bool plain, weir_activation_id id
         return activation_value(id, x, v_set(0), v_set(0));
     if (u->l->activation_clip > 0)
         x = clamp(x, u->clip);
-    return any_value(a, x, alpha_of(u, a, slot));
+    return value_of(a, x, alpha_of(u, a, slot));
 }
 
 static ALWAYS_INLINE void pair(const units *u, bool plain, weir_activation_id id, const weir_activation *a, int slot, vec x, vec *y,
@@ -78,7 +66,7 @@ static ALWAYS_INLINE void pair(const units *u, bool plain, weir_activation_id id
         return;
     }
     bool clipped = u->l->activation_clip > 0;
-    any_pair(a, clipped ? clamp(x, u->clip) : x, alpha_of(u, a, slot), y, d);
+    pair_of(a, clipped ? clamp(x, u->clip) : x, alpha_of(u, a, slot), y, d);
     if (clipped)
         *d = within(x, u->clip, *d);
 }

@@ -21,7 +21,7 @@
 #define BLOCK_ROWS 3
 #define SOLO_BLOCKS 2
 #include "vec_avx2.h"
-#include "kernel.inc.c"
+#include "table.h"
 
 #if defined __clang__
 #pragma clang attribute pop

@@ -14,7 +14,7 @@
 #define BLOCK_ROWS 6
 #define SOLO_BLOCKS 4
 #include "vec_neon.h"
-#include "kernel.inc.c"
+#include "table.h"
 
 #else
 typedef int weir__not_this_cpu; /* ISO C wants a declaration */

@@ -11,4 +11,4 @@
 #define BLOCK_ROWS 2
 #define SOLO_BLOCKS 2
 #include "vec_ref64.h"
-#include "kernel.inc.c"
+#include "table.h"

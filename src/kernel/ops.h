@@ -81,7 +81,7 @@ static void activate_rows(const weir_activation *a, const void *slope, size_t ro
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < n; j += LANES)
-            v_store((real *)y + r * n + j, any_value(a, v_load((const real *)x + r * n + j), slope_at(a, slope, j)));
+            v_store((real *)y + r * n + j, value_of(a, v_load((const real *)x + r * n + j), slope_at(a, slope, j)));
 }
 
 static void activate_rows_grad(const weir_activation *a, const void *slope, size_t rows, size_t n, const void *x, void *dy, void *slopes)
@@ -90,7 +90,7 @@ static void activate_rows_grad(const weir_activation *a, const void *slope, size
         for (size_t j = 0; j < n; j += LANES) {
             real *d = (real *)dy + r * n + j;
             vec in = v_load((const real *)x + r * n + j), g = v_load(d), y, dydx;
-            any_pair(a, in, slope_at(a, slope, j), &y, &dydx);
+            pair_of(a, in, slope_at(a, slope, j), &y, &dydx);
             if (slopes)
                 v_store((real *)slopes + r * n + j, v_mul(g, v_min(in, v_set(0))));
             v_store(d, v_mul(g, dydx));

@@ -16,16 +16,6 @@
 #include "cell.h"
 #include "ops.h"
 
-static void activate(const weir_activation *a, size_t n, const void *x, void *y)
-{
-    activation_array(a, n, x, y);
-}
-
-static void activate_grad(const weir_activation *a, size_t n, const void *x, const void *dy, void *dx)
-{
-    activation_array_grad(a, n, x, dy, dx);
-}
-
 const struct weir__kernels KERNELS = {
     .isa = ISA,
     .real_size = sizeof(real),

@@ -1,0 +1,179 @@
+/* One step at a time, in memory that the caller owns: no allocation, no lock, no failure.
+ * SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "../model/model.h"
+
+struct weir_stream {
+    const weir_model *model;
+    size_t rows, now;          /* which of the two h of each layer is the newest */
+    void *x;                   /* [B][I] */
+    void *z;                   /* [B][gates row]: chains of the first layer when tokens are looked up */
+    void *m;                   /* [B][units row]: only with projection */
+    void *h[WEIR_MAX_LAYERS][2]; /* [B][hidden row] */
+    void *c[WEIR_MAX_LAYERS];  /* [B][units row] */
+    void *head[WEIR__MAX_HEAD]; /* [B][columns row] */
+};
+
+/* Lays the arrays out from `at`; returns the end. With s NULL it only counts. */
+static size_t lay_out(weir_stream *s, const weir_model *m, size_t rows, char *base)
+{
+    size_t at = weir__round_up(sizeof *s, WEIR__ALIGN), real = m->net.k->real_size;
+    const struct weir__lstm *first = m->net.lstm;
+#define TAKE(field, row)                                                                                                         \
+    do {                                                                                                                         \
+        if (s)                                                                                                                   \
+            (field) = base + at;                                                                                                 \
+        at += weir__round_up(rows * (row)*real, WEIR__ALIGN);                                                                    \
+    } while (0)
+    TAKE(s->x, m->config.inputs);
+    TAKE(s->z, first->tokens ? weir__gates_row(first) : 0);
+    TAKE(s->m, first->project ? weir__units_row(first) : 0);
+    for (size_t i = 0; i < m->config.layers; i++) {
+        TAKE(s->h[i][0], weir__hidden_row(m->net.lstm + i));
+        TAKE(s->h[i][1], weir__hidden_row(m->net.lstm + i));
+        TAKE(s->c[i], weir__units_row(m->net.lstm + i));
+    }
+    for (size_t i = 0; i < weir__dense_count(&m->config); i++)
+        TAKE(s->head[i], weir__columns_row(m->net.head[i].units));
+#undef TAKE
+    return at;
+}
+
+static bool can_step(const weir_model *m)
+{
+    return m->config.direction == WEIR_FORWARD && m->config.readout == WEIR_EVERY_STEP;
+}
+
+size_t weir_stream_size(const weir_model *m, uint32_t rows)
+{
+    enum { MOST_ROWS = 1 << 20 };
+    if (!can_step(m) || rows == 0 || rows > MOST_ROWS)
+        return 0;
+    return lay_out(NULL, m, rows, NULL) + WEIR__ALIGN; /* to move the start to an aligned place */
+}
+
+weir_status weir_stream_init(weir_stream **out, void *memory, size_t size, const weir_model *m, uint32_t rows, weir_error *err)
+{
+    *out = NULL;
+    if (!can_step(m))
+        return weir__fail(err, WEIR_E_UNSUPPORTED, "this model cannot be stepped: it %s; run whole sequences instead",
+                          m->config.direction != WEIR_FORWARD ? "reads the sequence backwards" : "answers once per sequence");
+    size_t needed = weir_stream_size(m, rows);
+    if (!needed)
+        return weir__fail(err, WEIR_E_ARGUMENT, "a stream has from 1 to 1048576 rows, not %u", (unsigned)rows);
+    if (!memory || size < needed)
+        return weir__fail(err, WEIR_E_ARGUMENT, "the stream needs %zu bytes, but was given %zu", needed, memory ? size : 0);
+    char *base = (char *)memory + (WEIR__ALIGN - (uintptr_t)memory % WEIR__ALIGN) % WEIR__ALIGN;
+    weir_stream *s = (weir_stream *)(void *)base;
+    memset(base, 0, needed - WEIR__ALIGN);
+    s->model = m;
+    s->rows = rows;
+    lay_out(s, m, rows, base);
+    *out = s;
+    return weir__ok(err);
+}
+
+static void step_layer(weir_stream *s, size_t i, const void *x, size_t x_row)
+{
+    const struct weir__kernels *k = s->model->net.k;
+    const struct weir__lstm *l = s->model->net.lstm + i;
+    size_t h_row = weir__hidden_row(l), c_row = weir__units_row(l);
+    void *h = s->h[i][!s->now];
+    struct weir__cell_forward step = {
+        .rows = s->rows,
+        .z = l->tokens ? s->z : l->bias,
+        .z_row = l->tokens ? weir__gates_row(l) : 0,
+        .x = l->tokens ? NULL : x,
+        .x_row = x_row,
+        .h = s->h[i][s->now],
+        .h_row = h_row,
+        .c_old = s->c[i],
+        .c = s->c[i],
+        .c_row = c_row,
+        .m = l->project ? s->m : h,
+        .m_row = c_row,
+    };
+    k->cell_forward(l, &step);
+    if (l->project)
+        weir__lstm_project(k, l, s->rows, s->m, h);
+}
+
+static void step_head(weir_stream *s, const void *x, size_t x_row, float *y)
+{
+    const struct weir__network *net = &s->model->net;
+    const weir_config *c = &s->model->config;
+    size_t n = weir__dense_count(c);
+    for (size_t i = 0; i < n; i++) {
+        weir__dense_forward(net->k, net->head + i, s->rows, x, x_row, s->head[i], s->head[i], NULL);
+        x = s->head[i];
+        x_row = weir__columns_row(net->head[i].units);
+    }
+    if (n)
+        net->k->output(c->output, c->outputs, s->rows, s->head[n - 1], x_row, y);
+    else
+        for (size_t r = 0; r < s->rows; r++)
+            net->k->to_float(weir__projected(c), weir__at(net->k, x, r * x_row), y + r * weir__projected(c));
+}
+
+static void step(weir_stream *s, float *y)
+{
+    const struct weir__network *net = &s->model->net;
+    const void *x = s->x;
+    size_t x_row = s->model->config.inputs;
+    for (size_t i = 0; i < s->model->config.layers; i++) {
+        step_layer(s, i, x, x_row);
+        x = s->h[i][!s->now];
+        x_row = weir__hidden_row(net->lstm + i);
+    }
+    s->now = !s->now;
+    if (y)
+        step_head(s, x, x_row, y);
+}
+
+void weir_stream_step(weir_stream *s, const float *x, float *y)
+{
+    s->model->net.k->from_float(s->rows * s->model->config.inputs, x, s->x);
+    step(s, y);
+}
+
+void weir_stream_step_tokens(weir_stream *s, const uint32_t *tokens, float *y)
+{
+    const struct weir__lstm *first = s->model->net.lstm;
+    s->model->net.k->look_up(first, s->rows, tokens, s->z, weir__gates_row(first));
+    step(s, y);
+}
+
+void weir_stream_reset(weir_stream *s)
+{
+    size_t real = s->model->net.k->real_size;
+    for (size_t i = 0; i < s->model->config.layers; i++) {
+        const struct weir__lstm *l = s->model->net.lstm + i;
+        memset(s->h[i][s->now], 0, s->rows * weir__hidden_row(l) * real);
+        memset(s->c[i], 0, s->rows * weir__units_row(l) * real);
+    }
+}
+
+void weir_stream_get_state(const weir_stream *s, float *h, float *c)
+{
+    const struct weir__kernels *k = s->model->net.k;
+    for (size_t i = 0; i < s->model->config.layers; i++) {
+        const struct weir__lstm *l = s->model->net.lstm + i;
+        for (size_t r = 0; r < s->rows; r++) {
+            k->to_float(l->projected, weir__at(k, s->h[i][s->now], r * weir__hidden_row(l)), h + (i * s->rows + r) * l->projected);
+            k->to_float(l->hidden, weir__at(k, s->c[i], r * weir__units_row(l)), c + (i * s->rows + r) * l->hidden);
+        }
+    }
+}
+
+void weir_stream_set_state(weir_stream *s, const float *h, const float *c)
+{
+    const struct weir__kernels *k = s->model->net.k;
+    for (size_t i = 0; i < s->model->config.layers; i++) {
+        const struct weir__lstm *l = s->model->net.lstm + i;
+        for (size_t r = 0; r < s->rows; r++) {
+            k->from_float(l->projected, h + (i * s->rows + r) * l->projected, weir__at(k, s->h[i][s->now], r * weir__hidden_row(l)));
+            k->from_float(l->hidden, c + (i * s->rows + r) * l->hidden, weir__at(k, s->c[i], r * weir__units_row(l)));
+        }
+    }
+}

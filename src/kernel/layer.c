@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+#include "layer.h"
+
+#include <string.h>
+
+/* ---- Cutting work ---- */
+
+struct slice {
+    size_t begin, end;
+};
+
+enum { LEAST_ROWS = 6 }; /* a kernel's block of rows: thinner slices would waste its registers */
+
+static size_t slice_rows(size_t rows, const weir_parallel *parallel)
+{
+    size_t threads = weir__parallel_threads(parallel), each = (rows + threads - 1) / threads;
+    return weir__round_up(each, LEAST_ROWS);
+}
+
+static size_t slice_count(size_t rows, const weir_parallel *parallel)
+{
+    size_t each = slice_rows(rows, parallel);
+    return (rows + each - 1) / each;
+}
+
+static struct slice slice_of(size_t rows, const weir_parallel *parallel, size_t i)
+{
+    size_t each = slice_rows(rows, parallel), begin = i * each, end = begin + each;
+    return (struct slice){begin, end < rows ? end : rows};
+}
+
+/* Rows of the slice that are alive at step s. */
+static size_t alive(const struct weir__lstm_run *run, struct slice rows, size_t s)
+{
+    size_t n = run->active[s];
+    return n <= rows.begin ? 0 : (n < rows.end ? n : rows.end) - rows.begin;
+}
+
+struct job {
+    const void *what;
+    const void *grad;
+    const weir_parallel *parallel;
+};
+
+/* ---- LSTM, forward ---- */
+
+/* z = bias + W x for the steps [first, end) of these rows. A single row takes its steps as the product's rows. */
+static void input_product(const struct weir__lstm_run *run, struct slice rows, size_t first, size_t end)
+{
+    const struct weir__kernels *k = run->k;
+    const struct weir__lstm *l = run->l;
+    size_t z_row = weir__gates_row(l), n = rows.end - rows.begin, steps = end - first;
+    bool along_time = n < steps;
+    for (size_t i = 0; i < (along_time ? n : steps); i++) {
+        size_t row = along_time ? rows.begin + i : rows.begin, step = along_time ? 0 : i;
+        void *z = weir__at(k, run->z, (step * run->rows + row) * z_row);
+        size_t at = (first + step) * run->rows + row;
+        struct weir__product p = {
+            .rows = along_time ? steps : n,
+            .panels = l->panels,
+            .K = l->inputs,
+            .w = l->wx,
+            .w_panel = l->inputs * WEIR__COLUMNS,
+            .w_k = WEIR__COLUMNS,
+            .a = weir__at(k, run->x, at * l->inputs),
+            .a_row = along_time ? run->rows * l->inputs : l->inputs,
+            .a_k = 1,
+            .start = l->bias,
+            .start_panel = WEIR__COLUMNS,
+            .c = z,
+            .c_row = along_time ? run->rows * z_row : z_row,
+            .c_panel = WEIR__COLUMNS,
+        };
+        k->product(&p);
+    }
+}
+
+static void look_up(const struct weir__lstm_run *run, struct slice rows, size_t first, size_t end)
+{
+    size_t z_row = weir__gates_row(run->l), n = rows.end - rows.begin;
+    for (size_t s = first; s < end; s++)
+        run->k->look_up(run->l, n, run->tokens + s * run->rows + rows.begin,
+                        weir__at(run->k, run->z, ((s - first) * run->rows + rows.begin) * z_row), z_row);
+}
+
+void weir__lstm_project(const struct weir__kernels *k, const struct weir__lstm *l, size_t rows, const void *m, void *h)
+{
+    size_t h_row = weir__hidden_row(l);
+    struct weir__product p = {
+        .rows = rows,
+        .panels = h_row / WEIR__COLUMNS,
+        .K = l->hidden,
+        .w = l->wr,
+        .w_panel = l->hidden * WEIR__COLUMNS,
+        .w_k = WEIR__COLUMNS,
+        .a = m,
+        .a_row = weir__units_row(l),
+        .a_k = 1,
+        .c = h,
+        .c_row = h_row,
+        .c_panel = WEIR__COLUMNS,
+    };
+    k->product(&p);
+}
+
+static void forward_step(const struct weir__lstm_run *run, struct slice rows, size_t s, size_t first)
+{
+    const struct weir__kernels *k = run->k;
+    const struct weir__lstm *l = run->l;
+    size_t n = alive(run, rows, s), B = run->rows, row = rows.begin;
+    if (n == 0)
+        return;
+    size_t h_row = weir__hidden_row(l), c_row = weir__units_row(l), z_row = weir__gates_row(l);
+    void *h_old = weir__at(k, run->h, (s * B + row) * h_row), *h = weir__at(k, run->h, ((s + 1) * B + row) * h_row);
+    void *z = weir__at(k, run->z, ((s - first) * B + row) * z_row);
+    size_t c_slot = run->tape ? s : 0;
+    void *m = l->project ? weir__at(k, run->m, (c_slot * B + row) * c_row) : h;
+    struct weir__cell_forward step = {
+        .rows = n,
+        .z = z,
+        .z_row = z_row,
+        .h = h_old,
+        .h_row = h_row,
+        .c_old = weir__at(k, run->c, (c_slot * B + row) * c_row),
+        .c = weir__at(k, run->c, ((run->tape ? s + 1 : 0) * B + row) * c_row),
+        .c_row = c_row,
+        .m = m,
+        .m_row = c_row,
+        .tape = run->tape ? z : NULL,
+        .tape_row = z_row,
+    };
+    k->cell_forward(l, &step);
+    if (l->project)
+        weir__lstm_project(k, l, n, m, h);
+}
+
+static void forward_slice(void *arg, size_t i)
+{
+    const struct job *job = arg;
+    const struct weir__lstm_run *run = job->what;
+    struct slice rows = slice_of(run->rows, job->parallel, i);
+    for (size_t first = 0; first < run->steps; first += run->z_steps) {
+        size_t end = first + run->z_steps < run->steps ? first + run->z_steps : run->steps;
+        if (run->l->tokens)
+            look_up(run, rows, first, end);
+        else
+            input_product(run, rows, first, end);
+        for (size_t s = first; s < end; s++)
+            forward_step(run, rows, s, first);
+    }
+}
+
+void weir__lstm_forward(const struct weir__lstm_run *run, const weir_parallel *parallel)
+{
+    struct job job = {run, NULL, parallel};
+    weir__parallel_for(parallel, slice_count(run->rows, parallel), forward_slice, &job);
+}
+
+/* ---- LSTM, backward ---- */
+
+/* c[rows] = W^T a[rows] with packed W^T of K rows. */
+static void transposed_product(const struct weir__kernels *k, size_t rows, const void *w_t, size_t K, size_t columns, const void *a,
+                               size_t a_row, void *c, size_t c_row)
+{
+    struct weir__product p = {
+        .rows = rows,
+        .panels = weir__columns_row(columns) / WEIR__COLUMNS,
+        .K = K,
+        .w = w_t,
+        .w_panel = K * WEIR__COLUMNS,
+        .w_k = WEIR__COLUMNS,
+        .a = a,
+        .a_row = a_row,
+        .a_k = 1,
+        .c = c,
+        .c_row = c_row,
+        .c_panel = WEIR__COLUMNS,
+    };
+    k->product(&p);
+}
+
+static void clear(const struct weir__kernels *k, void *array, size_t begin, size_t end)
+{
+    memset(weir__at(k, array, begin), 0, (end - begin) * k->real_size);
+}
+
+static void backward_step(const struct weir__lstm_back *back, struct slice rows, size_t s)
+{
+    const struct weir__lstm_run *run = back->run;
+    const struct weir__kernels *k = run->k;
+    const struct weir__lstm *l = run->l;
+    size_t n = alive(run, rows, s), B = run->rows, row = rows.begin;
+    size_t c_row = weir__units_row(l), z_row = weir__gates_row(l), d_row = weir__columns_row(l->projected);
+    size_t slopes_row = l->panels * WEIR__SLOPES, at = s * B + row, dead = at + n, end = s * B + rows.end;
+    clear(k, run->z, dead * z_row, end * z_row);
+    if (back->slopes)
+        clear(k, back->slopes, dead * slopes_row, end * slopes_row);
+    if (back->dh_total)
+        clear(k, back->dh_total, dead * d_row, end * d_row);
+    if (n == 0)
+        return;
+
+    void *dh = weir__at(k, back->dh_state, row * d_row);
+    for (size_t r = 0; r < n; r++)
+        k->add(l->projected, weir__at(k, back->dh, (at + r) * back->dh_row), weir__at(k, dh, r * d_row));
+    void *dm = dh;
+    size_t dm_row = d_row;
+    if (l->project) {
+        memcpy(weir__at(k, back->dh_total, at * d_row), dh, n * d_row * k->real_size);
+        dm_row = weir__columns_row(l->hidden);
+        dm = weir__at(k, back->dm, row * dm_row);
+        transposed_product(k, n, l->wr_t, l->projected, l->hidden, dh, d_row, dm, dm_row);
+    }
+    void *z = weir__at(k, run->z, at * z_row);
+    struct weir__cell_backward step = {
+        .rows = n,
+        .z = z,
+        .z_row = z_row,
+        .c_old = weir__at(k, run->c, at * c_row),
+        .c = weir__at(k, run->c, (at + B) * c_row),
+        .c_row = c_row,
+        .dm = dm,
+        .dm_row = dm_row,
+        .dc = weir__at(k, back->dc_state, row * c_row),
+        .dc_row = c_row,
+        .slopes = back->slopes ? weir__at(k, back->slopes, at * slopes_row) : NULL,
+        .slopes_row = slopes_row,
+    };
+    k->cell_backward(l, &step);
+    transposed_product(k, n, l->wh_t, z_row, l->projected, z, z_row, dh, d_row);
+}
+
+static void backward_slice(void *arg, size_t i)
+{
+    const struct job *job = arg;
+    const struct weir__lstm_back *back = job->what;
+    const struct weir__lstm_run *run = back->run;
+    const struct weir__lstm *l = run->l;
+    struct slice rows = slice_of(run->rows, job->parallel, i);
+    for (size_t s = run->steps; s-- > 0;)
+        backward_step(back, rows, s);
+    size_t z_row = weir__gates_row(l), x_row = weir__columns_row(l->inputs);
+    for (size_t s = 0; back->dx && s < run->steps; s++) {
+        size_t at = s * run->rows + rows.begin;
+        transposed_product(run->k, rows.end - rows.begin, l->wx_t, z_row, l->inputs, weir__at(run->k, run->z, at * z_row), z_row,
+                           weir__at(run->k, back->dx, at * x_row), x_row);
+    }
+}
+
+void weir__lstm_backward(const struct weir__lstm_back *back, const weir_parallel *parallel)
+{
+    struct job job = {back, NULL, parallel};
+    weir__parallel_for(parallel, slice_count(back->run->rows, parallel), backward_slice, &job);
+}
+
+/* dW[panel][row of a][64] = sum over k of a[k][row] d[k][64 columns of the panel], k in order, in pieces that stay in the cache. */
+static void weight_gradient(const struct weir__kernels *k, size_t K, const void *d, size_t d_row, const void *a, size_t a_row,
+                            size_t inputs, void *dw)
+{
+    enum { PIECE = 256 };
+    for (size_t first = 0; first < K; first += PIECE) {
+        struct weir__product p = {
+            .rows = inputs,
+            .panels = 1,
+            .K = K - first < PIECE ? K - first : PIECE,
+            .w = weir__at(k, d, first * d_row),
+            .w_k = d_row,
+            .a = weir__at(k, a, first * a_row),
+            .a_row = 1,
+            .a_k = a_row,
+            .start = first ? dw : NULL,
+            .start_row = WEIR__COLUMNS,
+            .c = dw,
+            .c_row = WEIR__COLUMNS,
+        };
+        k->product(&p);
+    }
+}
+
+/* sum[64] = sum over k of d[k][64]: a weight gradient whose input is always 1. */
+static void column_sums(const struct weir__kernels *k, size_t K, const void *d, size_t d_row, void *sum)
+{
+    static const float one = 1.0f;
+    double storage; /* room for one real of any table */
+    k->from_float(1, &one, &storage);
+    weight_gradient(k, K, d, d_row, &storage, 0, 1, sum);
+}
+
+static void lstm_weights_panel(void *arg, size_t p)
+{
+    const struct job *job = arg;
+    const struct weir__lstm_back *back = job->what;
+    const struct weir__lstm_grad *grad = job->grad;
+    const struct weir__lstm_run *run = back->run;
+    const struct weir__kernels *k = run->k;
+    const struct weir__lstm *l = run->l;
+    size_t R = run->steps * run->rows, z_row = weir__gates_row(l), h_row = weir__hidden_row(l), c_row = weir__units_row(l);
+    if (p >= l->panels) { /* the projection's panels come after the gates' */
+        size_t panel = p - l->panels, d_row = weir__columns_row(l->projected);
+        weight_gradient(k, R, weir__at(k, back->dh_total, panel * WEIR__COLUMNS), d_row, run->m, c_row, l->hidden,
+                        weir__at(k, grad->wr, panel * l->hidden * WEIR__COLUMNS));
+        return;
+    }
+    const void *dz = weir__at(k, run->z, p * WEIR__COLUMNS);
+    if (l->tokens) {
+        clear(k, grad->wx, p * l->inputs * WEIR__COLUMNS, (p + 1) * l->inputs * WEIR__COLUMNS);
+        k->look_up_grad(l, p, R, run->tokens, run->z, z_row, grad->wx);
+    } else
+        weight_gradient(k, R, dz, z_row, run->x, l->inputs, l->inputs, weir__at(k, grad->wx, p * l->inputs * WEIR__COLUMNS));
+    weight_gradient(k, R, dz, z_row, run->h, h_row, l->projected, weir__at(k, grad->wh, p * l->projected * WEIR__COLUMNS));
+    column_sums(k, R, dz, z_row, weir__at(k, grad->bias, p * WEIR__COLUMNS));
+    if (l->peepholes)
+        k->peephole_grad(p, R, run->z, z_row, run->c, weir__at(k, run->c, run->rows * c_row), c_row, grad->peephole);
+    for (size_t half = 0; back->slopes && half < WEIR__SLOPES; half += WEIR__COLUMNS)
+        column_sums(k, R, weir__at(k, back->slopes, p * WEIR__SLOPES + half), l->panels * WEIR__SLOPES,
+                    weir__at(k, grad->slope, p * WEIR__SLOPES + half));
+}
+
+void weir__lstm_weights(const struct weir__lstm_back *back, const struct weir__lstm_grad *grad, const weir_parallel *parallel)
+{
+    const struct weir__lstm *l = back->run->l;
+    struct job job = {back, grad, parallel};
+    size_t projection_panels = l->project ? weir__columns_row(l->projected) / WEIR__COLUMNS : 0;
+    weir__parallel_for(parallel, l->panels + projection_panels, lstm_weights_panel, &job);
+}
+
+/* ---- Dense layers ---- */
+
+struct dense_job {
+    const struct weir__kernels *k;
+    const struct weir__dense *d;
+    size_t rows;
+    const void *x;
+    size_t x_row;
+    void *z, *y, *dz, *slopes, *dx;
+    const struct weir__dense_grad *grad;
+    const weir_parallel *parallel;
+};
+
+static void dense_forward_slice(void *arg, size_t i)
+{
+    const struct dense_job *job = arg;
+    const struct weir__kernels *k = job->k;
+    const struct weir__dense *d = job->d;
+    struct slice rows = slice_of(job->rows, job->parallel, i);
+    size_t n = rows.end - rows.begin, row = weir__columns_row(d->units);
+    void *z = weir__at(k, job->z, rows.begin * row);
+    struct weir__product p = {
+        .rows = n,
+        .panels = row / WEIR__COLUMNS,
+        .K = d->inputs,
+        .w = d->w,
+        .w_panel = d->inputs * WEIR__COLUMNS,
+        .w_k = WEIR__COLUMNS,
+        .a = weir__at(k, job->x, rows.begin * job->x_row),
+        .a_row = job->x_row,
+        .a_k = 1,
+        .start = d->bias,
+        .start_panel = WEIR__COLUMNS,
+        .c = z,
+        .c_row = row,
+        .c_panel = WEIR__COLUMNS,
+    };
+    k->product(&p);
+    if (d->activation.id != WEIR_IDENTITY || job->y != job->z)
+        k->activate_rows(&d->activation, d->slope, n, row, z, weir__at(k, job->y, rows.begin * row));
+}
+
+void weir__dense_forward(const struct weir__kernels *k, const struct weir__dense *d, size_t rows, const void *x, size_t x_row, void *z,
+                         void *y, const weir_parallel *parallel)
+{
+    struct dense_job job = {.k = k, .d = d, .rows = rows, .x = x, .x_row = x_row, .z = z, .y = y, .parallel = parallel};
+    weir__parallel_for(parallel, slice_count(rows, parallel), dense_forward_slice, &job);
+}
+
+static void dense_backward_slice(void *arg, size_t i)
+{
+    const struct dense_job *job = arg;
+    const struct weir__kernels *k = job->k;
+    const struct weir__dense *d = job->d;
+    struct slice rows = slice_of(job->rows, job->parallel, i);
+    size_t n = rows.end - rows.begin, row = weir__columns_row(d->units), x_row = weir__columns_row(d->inputs);
+    void *dz = weir__at(k, job->dz, rows.begin * row);
+    if (d->activation.id != WEIR_IDENTITY)
+        k->activate_rows_grad(&d->activation, d->slope, n, row, weir__at(k, job->z, rows.begin * row), dz,
+                              job->slopes ? weir__at(k, job->slopes, rows.begin * row) : NULL);
+    transposed_product(k, n, d->w_t, d->units, d->inputs, dz, row, weir__at(k, job->dx, rows.begin * x_row), x_row);
+}
+
+void weir__dense_backward(const struct weir__kernels *k, const struct weir__dense *d, size_t rows, const void *z, void *dz, void *slopes,
+                          void *dx, const weir_parallel *parallel)
+{
+    struct dense_job job = {
+        .k = k, .d = d, .rows = rows, .z = (void *)z, .dz = dz, .slopes = slopes, .dx = dx, .parallel = parallel};
+    weir__parallel_for(parallel, slice_count(rows, parallel), dense_backward_slice, &job);
+}
+
+static void dense_weights_panel(void *arg, size_t p)
+{
+    const struct dense_job *job = arg;
+    const struct weir__kernels *k = job->k;
+    const struct weir__dense *d = job->d;
+    size_t row = weir__columns_row(d->units), column = p * WEIR__COLUMNS;
+    const void *dz = weir__at(k, job->dz, column);
+    weight_gradient(k, job->rows, dz, row, job->x, job->x_row, d->inputs, weir__at(k, job->grad->w, column * d->inputs));
+    column_sums(k, job->rows, dz, row, weir__at(k, job->grad->bias, column));
+    if (job->slopes)
+        column_sums(k, job->rows, weir__at(k, job->slopes, column), row, weir__at(k, job->grad->slope, column));
+}
+
+void weir__dense_weights(const struct weir__kernels *k, const struct weir__dense *d, size_t rows, const void *x, size_t x_row,
+                         const void *dz, const void *slopes, const struct weir__dense_grad *grad, const weir_parallel *parallel)
+{
+    struct dense_job job = {.k = k,
+                            .d = d,
+                            .rows = rows,
+                            .x = x,
+                            .x_row = x_row,
+                            .dz = (void *)dz,
+                            .slopes = (void *)slopes,
+                            .grad = grad,
+                            .parallel = parallel};
+    weir__parallel_for(parallel, weir__columns_row(d->units) / WEIR__COLUMNS, dense_weights_panel, &job);
+}

@@ -1,0 +1,101 @@
+/* Whole sequences through one LSTM layer and whole batches through one dense layer, forward and backward, on any kernel table.
+ *
+ * Rows are sorted by length, longest first: at step s the rows [0, active[s]) are alive. Work is cut by rows (and by panels for the
+ * gradients of weights), never through a sum, so no number of threads changes a bit.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef WEIR_LAYER_H
+#define WEIR_LAYER_H
+
+#include "kernel.h"
+
+/* Element i of an array of the table's reals. */
+static inline void *weir__at(const struct weir__kernels *k, const void *array, size_t i)
+{
+    return (char *)array + i * k->real_size;
+}
+
+/* Rounded-up row lengths: a row of H units, a row of z, a row that a plain product writes. */
+static inline size_t weir__units_row(const struct weir__lstm *l)
+{
+    return l->panels * WEIR__UNITS;
+}
+static inline size_t weir__gates_row(const struct weir__lstm *l)
+{
+    return l->panels * WEIR__COLUMNS;
+}
+static inline size_t weir__columns_row(size_t n)
+{
+    return weir__round_up(n, WEIR__COLUMNS);
+}
+static inline size_t weir__hidden_row(const struct weir__lstm *l)
+{
+    return l->project ? weir__columns_row(l->projected) : weir__units_row(l);
+}
+
+/* One direction of one layer over S steps of B rows. */
+struct weir__lstm_run {
+    const struct weir__kernels *k;
+    const struct weir__lstm *l;
+    size_t steps, rows;
+    const size_t *active;   /* [S] */
+    const void *x;          /* [S][B][I], or */
+    const uint32_t *tokens; /* [S][B] */
+    void *h;                /* [S + 1][B][hidden row]; slot 0 is the initial state */
+    void *c;                /* with tape [S + 1][B][units row], slot 0 initial; without [B][units row], in place */
+    void *m;                /* o * output(c), only with projection: [S][B][units row], without tape [B][units row] */
+    void *z;                /* [z_steps][B][gates row] */
+    size_t z_steps;         /* with tape S; without, how many steps of the input product are done at once */
+    bool tape;              /* keep z (the arguments of the gates), c and m for the backward pass */
+};
+
+void weir__lstm_forward(const struct weir__lstm_run *run, const weir_parallel *parallel);
+
+/* h = W_r m: rows [units row] -> [hidden row]. */
+void weir__lstm_project(const struct weir__kernels *k, const struct weir__lstm *l, size_t rows, const void *m, void *h);
+
+/* The backward pass over a run with tape. z becomes the gradient by the gates' arguments. */
+struct weir__lstm_back {
+    const struct weir__lstm_run *run;
+    const void *dh; /* [S][B][dh_row] gradient by the layer's output */
+    size_t dh_row;
+    void *dh_state; /* [B][columns row of P]: in: gradient by the final h, out: by the initial h */
+    void *dc_state; /* [B][units row]: the same for c */
+    void *dh_total; /* [S][B][columns row of P]; only with projection */
+    void *dm;       /* [B][columns row of H]; only with projection */
+    void *slopes;   /* [S][B][panels][128]; only with PReLU */
+    void *dx;       /* [S][B][columns row of I]; NULL: not wanted */
+};
+
+void weir__lstm_backward(const struct weir__lstm_back *back, const weir_parallel *parallel);
+
+/* Gradients of the weights, in the packed layout of weir__lstm. */
+struct weir__lstm_grad {
+    void *wx, *wh, *bias, *peephole, *slope /* [panels][128] */, *wr;
+};
+
+void weir__lstm_weights(const struct weir__lstm_back *back, const struct weir__lstm_grad *grad, const weir_parallel *parallel);
+
+/* A dense layer: y = activation(W x + b), packed. */
+struct weir__dense {
+    size_t inputs, units;
+    weir_activation activation; /* resolved */
+    const void *w;              /* [ceil(units / 64)][inputs][64] */
+    const void *bias;           /* [columns row of units] */
+    const void *slope;          /* the same; NULL without PReLU */
+    const void *w_t;            /* [ceil(inputs / 64)][units][64]; only when training */
+};
+
+/* x [R][x_row] -> z [R][columns row of units] arguments, y the same shape after the activation; y may be z. */
+void weir__dense_forward(const struct weir__kernels *k, const struct weir__dense *d, size_t rows, const void *x, size_t x_row, void *z,
+                         void *y, const weir_parallel *parallel);
+/* dz: in: gradient by y, out: by z. slopes [R][columns row]: scratch, only with PReLU. dx [R][columns row of inputs]. */
+void weir__dense_backward(const struct weir__kernels *k, const struct weir__dense *d, size_t rows, const void *z, void *dz, void *slopes,
+                          void *dx, const weir_parallel *parallel);
+struct weir__dense_grad {
+    void *w, *bias, *slope;
+};
+void weir__dense_weights(const struct weir__kernels *k, const struct weir__dense *d, size_t rows, const void *x, size_t x_row,
+                         const void *dz, const void *slopes, const struct weir__dense_grad *grad, const weir_parallel *parallel);
+
+#endif

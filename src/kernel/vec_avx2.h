@@ -1,0 +1,85 @@
+/* Eight lanes of AVX2 with FMA; operations as in vec.h.
+ * SPDX-License-Identifier: MIT */
+typedef float real;
+typedef __m256 vec;
+typedef __m256 mask;
+#define LANES 8
+#define REAL(c) c##f
+
+static inline vec v_load(const real *p)
+{
+    return _mm256_loadu_ps(p);
+}
+static inline void v_store(real *p, vec x)
+{
+    _mm256_storeu_ps(p, x);
+}
+static inline vec v_set(real s)
+{
+    return _mm256_set1_ps(s);
+}
+static inline vec v_add(vec a, vec b)
+{
+    return _mm256_add_ps(a, b);
+}
+static inline vec v_sub(vec a, vec b)
+{
+    return _mm256_sub_ps(a, b);
+}
+static inline vec v_mul(vec a, vec b)
+{
+    return _mm256_mul_ps(a, b);
+}
+static inline vec v_div(vec a, vec b)
+{
+    return _mm256_div_ps(a, b);
+}
+static inline vec v_sqrt(vec x)
+{
+    return _mm256_sqrt_ps(x);
+}
+static inline vec v_fma(vec a, vec b, vec c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+static inline vec v_neg(vec x)
+{
+    return _mm256_xor_ps(x, _mm256_set1_ps(-0.0f));
+}
+static inline vec v_abs(vec x)
+{
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x);
+}
+static inline vec v_copysign(vec m, vec s)
+{
+    return _mm256_or_ps(v_abs(m), _mm256_and_ps(_mm256_set1_ps(-0.0f), s));
+}
+static inline mask v_lt(vec a, vec b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_LT_OQ);
+}
+static inline mask v_le(vec a, vec b)
+{
+    return _mm256_cmp_ps(a, b, _CMP_LE_OQ);
+}
+static inline vec v_select(mask m, vec a, vec b)
+{
+    return _mm256_blendv_ps(b, a, m);
+}
+static inline vec v_min(vec a, vec b)
+{
+    return _mm256_min_ps(a, b);
+}
+static inline vec v_max(vec a, vec b)
+{
+    return _mm256_max_ps(a, b);
+}
+static inline vec v_rint(vec x)
+{
+    return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+static inline vec v_pow2(vec n)
+{
+    __m256i bits = _mm256_slli_epi32(_mm256_castps_si256(_mm256_add_ps(n, _mm256_set1_ps(0x1.8p23f))), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(bits, _mm256_set1_epi32(0x3F800000)));
+}

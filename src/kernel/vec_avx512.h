@@ -1,0 +1,85 @@
+/* Sixteen lanes of AVX-512 F and DQ; operations as in vec.h.
+ * SPDX-License-Identifier: MIT */
+typedef float real;
+typedef __m512 vec;
+typedef __mmask16 mask;
+#define LANES 16
+#define REAL(c) c##f
+
+static inline vec v_load(const real *p)
+{
+    return _mm512_loadu_ps(p);
+}
+static inline void v_store(real *p, vec x)
+{
+    _mm512_storeu_ps(p, x);
+}
+static inline vec v_set(real s)
+{
+    return _mm512_set1_ps(s);
+}
+static inline vec v_add(vec a, vec b)
+{
+    return _mm512_add_ps(a, b);
+}
+static inline vec v_sub(vec a, vec b)
+{
+    return _mm512_sub_ps(a, b);
+}
+static inline vec v_mul(vec a, vec b)
+{
+    return _mm512_mul_ps(a, b);
+}
+static inline vec v_div(vec a, vec b)
+{
+    return _mm512_div_ps(a, b);
+}
+static inline vec v_sqrt(vec x)
+{
+    return _mm512_sqrt_ps(x);
+}
+static inline vec v_fma(vec a, vec b, vec c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+static inline vec v_neg(vec x)
+{
+    return _mm512_xor_ps(x, _mm512_set1_ps(-0.0f));
+}
+static inline vec v_abs(vec x)
+{
+    return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), x);
+}
+static inline vec v_copysign(vec m, vec s)
+{
+    return _mm512_or_ps(v_abs(m), _mm512_and_ps(_mm512_set1_ps(-0.0f), s));
+}
+static inline mask v_lt(vec a, vec b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
+}
+static inline mask v_le(vec a, vec b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ);
+}
+static inline vec v_select(mask m, vec a, vec b)
+{
+    return _mm512_mask_blend_ps(m, b, a);
+}
+static inline vec v_min(vec a, vec b)
+{
+    return _mm512_min_ps(a, b);
+}
+static inline vec v_max(vec a, vec b)
+{
+    return _mm512_max_ps(a, b);
+}
+static inline vec v_rint(vec x)
+{
+    return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+static inline vec v_pow2(vec n)
+{
+    __m512i bits = _mm512_slli_epi32(_mm512_castps_si512(_mm512_add_ps(n, _mm512_set1_ps(0x1.8p23f))), 23);
+    return _mm512_castsi512_ps(_mm512_add_epi32(bits, _mm512_set1_epi32(0x3F800000)));
+}

@@ -1,0 +1,85 @@
+/* Four lanes of AArch64 NEON; operations as in vec.h.
+ * SPDX-License-Identifier: MIT */
+typedef float real;
+typedef float32x4_t vec;
+typedef uint32x4_t mask;
+#define LANES 4
+#define REAL(c) c##f
+
+static inline vec v_load(const real *p)
+{
+    return vld1q_f32(p);
+}
+static inline void v_store(real *p, vec x)
+{
+    vst1q_f32(p, x);
+}
+static inline vec v_set(real s)
+{
+    return vdupq_n_f32(s);
+}
+static inline vec v_add(vec a, vec b)
+{
+    return vaddq_f32(a, b);
+}
+static inline vec v_sub(vec a, vec b)
+{
+    return vsubq_f32(a, b);
+}
+static inline vec v_mul(vec a, vec b)
+{
+    return vmulq_f32(a, b);
+}
+static inline vec v_div(vec a, vec b)
+{
+    return vdivq_f32(a, b);
+}
+static inline vec v_sqrt(vec x)
+{
+    return vsqrtq_f32(x);
+}
+static inline vec v_fma(vec a, vec b, vec c)
+{
+    return vfmaq_f32(c, a, b);
+}
+static inline vec v_neg(vec x)
+{
+    return vnegq_f32(x);
+}
+static inline vec v_abs(vec x)
+{
+    return vabsq_f32(x);
+}
+static inline vec v_copysign(vec m, vec s)
+{
+    return vbslq_f32(vdupq_n_u32(0x80000000u), s, m);
+}
+static inline mask v_lt(vec a, vec b)
+{
+    return vcltq_f32(a, b);
+}
+static inline mask v_le(vec a, vec b)
+{
+    return vcleq_f32(a, b);
+}
+static inline vec v_select(mask m, vec a, vec b)
+{
+    return vbslq_f32(m, a, b);
+}
+static inline vec v_min(vec a, vec b)
+{
+    return vbslq_f32(vcltq_f32(a, b), a, b);
+}
+static inline vec v_max(vec a, vec b)
+{
+    return vbslq_f32(vcgtq_f32(a, b), a, b);
+}
+static inline vec v_rint(vec x)
+{
+    return vrndnq_f32(x);
+}
+static inline vec v_pow2(vec n)
+{
+    uint32x4_t bits = vshlq_n_u32(vreinterpretq_u32_f32(vaddq_f32(n, vdupq_n_f32(0x1.8p23f))), 23);
+    return vreinterpretq_f32_u32(vaddq_u32(bits, vdupq_n_u32(0x3F800000u)));
+}

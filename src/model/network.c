@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "network.h"
+
+#include <string.h>
+
+/* ---- Packing: one index map from packed places to weights ---- */
+
+/* Lays packed arrays one behind the other: first counts (map NULL), then writes the map. */
+struct packer {
+    uint32_t *map;
+    size_t at;
+};
+
+/* Which row of a (4H, .) matrix a column of a panel is, or SIZE_MAX for padding. hidden 0: a plain matrix of n rows. */
+static size_t row_of_column(size_t hidden, size_t n, size_t panel, size_t column)
+{
+    size_t unit = hidden ? panel * WEIR__UNITS + column % WEIR__UNITS : panel * WEIR__COLUMNS + column;
+    if (unit >= (hidden ? hidden : n))
+        return SIZE_MAX;
+    return hidden ? column / WEIR__UNITS * hidden + unit : unit;
+}
+
+static size_t panels_of(size_t hidden, size_t n)
+{
+    return hidden ? (hidden + WEIR__UNITS - 1) / WEIR__UNITS : (n + WEIR__COLUMNS - 1) / WEIR__COLUMNS;
+}
+
+static void put(struct packer *p, size_t from)
+{
+    if (p->map)
+        p->map[p->at] = from == SIZE_MAX ? (uint32_t)WEIR__NOWHERE : (uint32_t)from;
+    p->at++;
+}
+
+/* W (n, cols) -> [panels][cols][64] */
+static size_t pack_matrix(struct packer *p, const struct weir__param *w, size_t hidden)
+{
+    size_t begin = p->at;
+    for (size_t panel = 0; panel < panels_of(hidden, w->rows); panel++)
+        for (size_t k = 0; k < w->cols; k++)
+            for (size_t column = 0; column < WEIR__COLUMNS; column++) {
+                size_t row = row_of_column(hidden, w->rows, panel, column);
+                put(p, row == SIZE_MAX ? SIZE_MAX : w->offset + row * w->cols + k);
+            }
+    return begin;
+}
+
+/* W^T -> [ceil(cols / 64)][rows of W, in panel order with padding][64] */
+static size_t pack_transposed(struct packer *p, const struct weir__param *w, size_t hidden)
+{
+    size_t begin = p->at, K = hidden ? panels_of(hidden, 0) * WEIR__COLUMNS : w->rows;
+    for (size_t panel = 0; panel < panels_of(0, w->cols); panel++)
+        for (size_t k = 0; k < K; k++)
+            for (size_t column = 0; column < WEIR__COLUMNS; column++) {
+                size_t row = hidden ? row_of_column(hidden, 0, k / WEIR__COLUMNS, k % WEIR__COLUMNS) : k;
+                size_t col = panel * WEIR__COLUMNS + column;
+                put(p, row == SIZE_MAX || col >= w->cols ? SIZE_MAX : w->offset + row * w->cols + col);
+            }
+    return begin;
+}
+
+/* vectors (groups, n) -> [ceil(n / 16)][slots][16] */
+static size_t pack_units(struct packer *p, const struct weir__param *v, size_t groups, size_t n, size_t slots)
+{
+    size_t begin = p->at;
+    for (size_t panel = 0; panel < (n + WEIR__UNITS - 1) / WEIR__UNITS; panel++)
+        for (size_t i = 0; i < slots * WEIR__UNITS; i++) {
+            size_t unit = panel * WEIR__UNITS + i % WEIR__UNITS, group = i / WEIR__UNITS;
+            put(p, unit < n && group < groups ? v->offset + group * n + unit : SIZE_MAX);
+        }
+    return begin;
+}
+
+/* vector (n) -> [round up to 64] */
+static size_t pack_columns(struct packer *p, const struct weir__param *v)
+{
+    size_t begin = p->at;
+    for (size_t i = 0; i < weir__columns_row(v->count); i++)
+        put(p, i < v->count ? v->offset + i : SIZE_MAX);
+    return begin;
+}
+
+static const struct weir__param *find(const struct weir__network *net, enum weir__param_kind kind, size_t layer, size_t d)
+{
+    return weir__params_find(&net->params, kind, layer, d);
+}
+
+/* The place of a packed array; NULL while sizes are only being counted. */
+static const void *place(const struct weir__network *net, size_t position)
+{
+    return net->packed ? weir__at(net->k, net->packed, position) : NULL;
+}
+
+static void place_lstm(struct weir__network *net, struct packer *p, size_t layer, size_t d)
+{
+    struct weir__lstm *l = net->lstm + layer * weir__directions(&net->config) + d;
+    size_t H = l->hidden;
+    l->wx = place(net, pack_matrix(p, find(net, WEIR__WEIGHT_IH, layer, d), H));
+    l->wh = place(net, pack_matrix(p, find(net, WEIR__WEIGHT_HH, layer, d), H));
+    l->bias = place(net, pack_units(p, find(net, WEIR__BIAS, layer, d), 4, H, 4));
+    if (l->peepholes)
+        l->peephole = place(net, pack_units(p, find(net, WEIR__PEEPHOLE, layer, d), 3, H, 3));
+    if (weir__cell_has_slopes(&net->config))
+        l->slope = place(net, pack_units(p, find(net, WEIR__SLOPE, layer, d), 5, H, WEIR__SLOPES / WEIR__UNITS));
+    if (l->project)
+        l->wr = place(net, pack_matrix(p, find(net, WEIR__WEIGHT_HR, layer, d), 0));
+}
+
+static void place_lstm_transposed(struct weir__network *net, struct packer *p, size_t layer, size_t d)
+{
+    struct weir__lstm *l = net->lstm + layer * weir__directions(&net->config) + d;
+    if (layer > 0)
+        l->wx_t = place(net, pack_transposed(p, find(net, WEIR__WEIGHT_IH, layer, d), l->hidden));
+    l->wh_t = place(net, pack_transposed(p, find(net, WEIR__WEIGHT_HH, layer, d), l->hidden));
+    if (l->project)
+        l->wr_t = place(net, pack_transposed(p, find(net, WEIR__WEIGHT_HR, layer, d), 0));
+}
+
+static void place_dense(struct weir__network *net, struct packer *p, size_t i)
+{
+    struct weir__dense *d = net->head + i;
+    d->w = place(net, pack_matrix(p, find(net, WEIR__DENSE_WEIGHT, i, 0), 0));
+    d->bias = place(net, pack_columns(p, find(net, WEIR__DENSE_BIAS, i, 0)));
+    if (d->activation.id == WEIR_PRELU)
+        d->slope = place(net, pack_columns(p, find(net, WEIR__DENSE_SLOPE, i, 0)));
+}
+
+/* Walks over all packed arrays; with net->packed set, points the layers at them. */
+static void place_all(struct weir__network *net, struct packer *p)
+{
+    size_t D = weir__directions(&net->config), L = net->config.layers, heads = weir__dense_count(&net->config);
+    for (size_t layer = 0; layer < L; layer++)
+        for (size_t d = 0; d < D; d++)
+            place_lstm(net, p, layer, d);
+    for (size_t i = 0; i < heads; i++)
+        place_dense(net, p, i);
+    net->forward_size = p->at;
+    if (net->transposed) {
+        for (size_t layer = 0; layer < L; layer++)
+            for (size_t d = 0; d < D; d++)
+                place_lstm_transposed(net, p, layer, d);
+        for (size_t i = 0; i < heads; i++)
+            net->head[i].w_t = place(net, pack_transposed(p, find(net, WEIR__DENSE_WEIGHT, i, 0), 0));
+    }
+    net->packed_size = p->at;
+}
+
+static void describe_layers(struct weir__network *net)
+{
+    const weir_config *c = &net->config;
+    size_t D = weir__directions(c);
+    for (size_t i = 0; i < c->layers * D; i++)
+        net->lstm[i] = (struct weir__lstm){
+            .inputs = weir__layer_inputs(c, i / D),
+            .hidden = c->hidden,
+            .projected = weir__projected(c),
+            .panels = panels_of(c->hidden, 0),
+            .tokens = c->tokens && i / D == 0,
+            .peepholes = !c->no_peepholes,
+            .no_forget_gate = c->no_forget_gate,
+            .coupled = c->coupled,
+            .project = c->projection > 0,
+            .gate = c->gate,
+            .candidate = c->candidate,
+            .output = c->output_activation,
+            .activation_clip = (double)c->activation_clip,
+            .cell_clip = (double)c->cell_clip,
+        };
+    for (size_t i = 0; i < weir__dense_count(c); i++)
+        net->head[i] = (struct weir__dense){
+            .inputs = weir__dense_inputs(c, i),
+            .units = weir__dense_units(c, i),
+            .activation = i < c->dense_layers ? c->dense[i].activation : (weir_activation){.id = WEIR_IDENTITY},
+        };
+}
+
+/* 1 for each unit, 0 for the padding of the last panel, behind the packed weights. */
+static void place_keep(struct weir__network *net)
+{
+    static const float one = 1.0f;
+    void *keep = weir__at(net->k, net->packed, net->packed_size);
+    for (size_t i = 0; i < net->config.hidden; i++)
+        net->k->from_float(1, &one, weir__at(net->k, keep, i));
+    for (size_t i = 0; i < net->config.layers * weir__directions(&net->config); i++)
+        net->lstm[i].keep = keep;
+}
+
+static size_t packed_bytes(const struct weir__network *net)
+{
+    return (net->packed_size + weir__round_up(net->config.hidden, WEIR__UNITS)) * net->k->real_size;
+}
+
+static size_t lstm_bytes(const struct weir__network *net)
+{
+    return net->config.layers * weir__directions(&net->config) * sizeof *net->lstm;
+}
+
+weir_status weir__network_new(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
+                              weir_error *err)
+{
+    *net = (struct weir__network){.k = k, .config = *resolved, .transposed = training};
+    net->allocator = weir__allocator(resolved->allocator);
+    const weir_allocator *a = &net->allocator;
+    weir_status status = weir__params_new(&net->params, resolved, a, err);
+    if (status)
+        return status;
+    net->lstm = weir__alloc(a, lstm_bytes(net));
+    if (net->lstm) {
+        describe_layers(net);
+        place_all(net, &(struct packer){0});
+        net->packed = weir__alloc(a, packed_bytes(net));
+        net->map = weir__alloc(a, net->packed_size * sizeof *net->map);
+    }
+    if (!net->packed || !net->map) {
+        weir__network_free(net);
+        return weir__fail(err, WEIR_E_NOMEM, "no memory for the network's %zu weights", net->params.weights);
+    }
+    place_all(net, &(struct packer){.map = net->map});
+    place_keep(net);
+    return WEIR_OK;
+}
+
+static void drop_map(struct weir__network *net)
+{
+    weir__free(&net->allocator, net->map, net->packed_size * sizeof *net->map);
+    net->map = NULL;
+}
+
+void weir__network_free(struct weir__network *net)
+{
+    if (!net->k)
+        return;
+    const weir_allocator *a = &net->allocator;
+    drop_map(net);
+    weir__free(a, net->packed, packed_bytes(net));
+    weir__free(a, net->lstm, lstm_bytes(net));
+    weir__params_free(&net->params, a);
+    net->k = NULL;
+}
+
+struct pack_job {
+    struct weir__network *net;
+    const void *weights;
+};
+
+enum { PACK_PIECE = 1 << 15 };
+
+static void pack_piece(void *arg, size_t i)
+{
+    const struct pack_job *job = arg;
+    struct weir__network *net = job->net;
+    size_t at = i * PACK_PIECE, n = net->packed_size - at < PACK_PIECE ? net->packed_size - at : PACK_PIECE;
+    net->k->gather(n, job->weights, net->map + at, weir__at(net->k, net->packed, at));
+}
+
+void weir__network_pack(struct weir__network *net, const void *weights, const weir_parallel *parallel)
+{
+    struct pack_job job = {net, weights};
+    weir__parallel_for(parallel, (net->packed_size + PACK_PIECE - 1) / PACK_PIECE, pack_piece, &job);
+    if (!net->transposed)
+        drop_map(net); /* a running model's weights never change again */
+}

@@ -1,0 +1,95 @@
+/* A network packed for the kernels, and its forward pass over a batch: used by running and by training alike.
+ * SPDX-License-Identifier: MIT */
+#ifndef WEIR_NETWORK_H
+#define WEIR_NETWORK_H
+
+#include "../kernel/layer.h"
+#include "params.h"
+
+enum { WEIR__MAX_HEAD = WEIR_MAX_DENSE + 1 };
+
+/* Packed weights of a resolved configuration. Both the weights and their gradients use the layout of `map`. */
+struct weir__network {
+    const struct weir__kernels *k;
+    weir_config config;
+    weir_allocator allocator;
+    struct weir__params params;
+    struct weir__lstm *lstm; /* [layers * directions] */
+    struct weir__dense head[WEIR__MAX_HEAD];
+    void *packed;             /* forward weights, then the transposed ones when training, then constants */
+    size_t packed_size, forward_size;
+    uint32_t *map;            /* [packed_size]: from which weight each packed number comes; only when training */
+    bool transposed;
+};
+
+weir_status weir__network_new(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
+                              weir_error *err);
+void weir__network_free(struct weir__network *net);
+/* Packs the weights, `params.size` reals in the order of the list. */
+void weir__network_pack(struct weir__network *net, const void *weights, const weir_parallel *parallel);
+/* The packed place of one tensor, relative to `packed`; gradients are laid out the same. */
+static inline const struct weir__lstm *weir__network_lstm(const struct weir__network *net, size_t layer, size_t direction)
+{
+    return net->lstm + layer * weir__directions(&net->config) + direction;
+}
+
+struct weir__dropout {
+    double between_layers, head;
+    weir__random random;
+    uint64_t update; /* which update: other masks each time */
+};
+
+/* One direction of one layer at work. */
+struct weir__lane {
+    void *x;                /* [S][B][I], or NULL for tokens */
+    uint32_t *tokens;       /* [S][B] */
+    void *h, *c, *m, *z;    /* as in weir__lstm_run */
+};
+
+/* Memory of a forward pass over up to `steps` steps of up to `rows` rows: planned once. */
+struct weir__work {
+    const struct weir__network *net;
+    size_t steps, rows;      /* most */
+    bool tape;
+    size_t S, B;             /* of the batch at work */
+    size_t z_steps;
+    size_t *order;           /* [B] the caller's row of each row, longest first */
+    size_t *length;          /* [B] sorted */
+    size_t *active;          /* [S] */
+    size_t *buckets;         /* [S + 2] */
+    struct weir__lane *lanes; /* [layers * directions] */
+    void **below;            /* [layers]: with dropout, [S][B][I] factors of that layer's input */
+    void *turn;              /* [S][B][D * P] a layer's input in the caller's time, when some direction turns it round */
+    void *top;               /* [R][D * P] input of the head; R = S * B, or B for the final state */
+    void *head_in[WEIR__MAX_HEAD];     /* input of each dense layer after dropout; without dropout the output before */
+    void *head_factor[WEIR__MAX_HEAD]; /* factors of dropout */
+    void *head_z[WEIR__MAX_HEAD], *head_y[WEIR__MAX_HEAD];
+    void *state_h, *state_c; /* [L * D][B][P], [L * D][B][H] in the caller's order: before and after a batch */
+    void *memory;
+    size_t bytes;
+};
+
+/* dropout: reserve room for its factors too. */
+weir_status weir__work_new(struct weir__work *w, const struct weir__network *net, size_t steps, size_t rows, bool tape, bool dropout,
+                           weir_error *err);
+void weir__work_free(struct weir__work *w);
+
+/* Checks a batch against the network and the room of the work. */
+weir_status weir__batch_check(const struct weir__work *w, const weir_batch *batch, weir_error *err);
+/* Sets state_h, state_c from the batch: its h0 and c0, or 0; carry leaves them as they are. */
+void weir__state_begin(struct weir__work *w, const weir_batch *batch);
+/* The forward pass from state_h, state_c, which afterwards hold the final state. dropout NULL: none. */
+void weir__forward(struct weir__work *w, const weir_batch *batch, const struct weir__dropout *dropout, const weir_parallel *parallel);
+
+/* One direction of one layer of the batch at work: what the backward pass walks over. */
+struct weir__lstm_run weir__work_run(const struct weir__work *w, size_t layer, size_t direction);
+/* Moves an array [S][B][I] between the caller's time and a direction's own time; the forward direction's are the same. */
+void weir__work_turn(const struct weir__work *w, size_t direction, size_t I, const void *from, void *to);
+/* Rows of the head: S * B, or B for the final state. */
+size_t weir__head_rows(const struct weir__work *w);
+/* The arguments of the output function [R][columns row of O]; without a head the top layer's h. */
+void *weir__head_out(const struct weir__work *w, size_t *row);
+/* Where row r of the head stands in the caller's arrays, or SIZE_MAX if it is past the row's length. */
+size_t weir__caller_row(const struct weir__work *w, size_t r);
+
+#endif
