@@ -1,0 +1,230 @@
+/* Loss and gradient: back-propagation through time over one batch (Werbos 1990), truncated at the batch's first step.
+ * SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <string.h>
+
+#include "trainer.h"
+
+/* ---- Loss ---- */
+
+static weir_status check(const weir_trainer *t, const weir_batch *b, weir_error *err)
+{
+    const weir_config *c = &t->net.config;
+    weir_status status = weir__batch_check(&t->work, b, err);
+    if (status)
+        return status;
+    if (c->output == WEIR_SOFTMAX ? !b->classes : !b->targets)
+        return weir__fail(err, WEIR_E_ARGUMENT, "the batch has no %s, which the loss compares with",
+                          c->output == WEIR_SOFTMAX ? "classes" : "targets");
+    if (b->carry && t->carried_rows && t->carried_rows != b->rows)
+        return weir__fail(err, WEIR_E_ARGUMENT, "the batch carries the state on, but has %zu rows where the one before had %zu", b->rows,
+                          t->carried_rows);
+    return WEIR_OK;
+}
+
+/* Targets in the order of the head's rows; none past a row's end. */
+static void take_targets(weir_trainer *t, const weir_batch *b)
+{
+    const struct weir__work *w = &t->work;
+    size_t n = t->net.config.outputs;
+    for (size_t r = 0; r < weir__head_rows(w); r++) {
+        size_t from = weir__caller_row(w, r);
+        if (t->net.config.output == WEIR_SOFTMAX)
+            t->classes[r] = from == SIZE_MAX ? UINT32_MAX : b->classes[from];
+        else
+            for (size_t j = 0; j < n; j++)
+                t->targets[r * n + j] = from == SIZE_MAX ? NAN : b->targets[from * n + j];
+    }
+}
+
+enum { LOSS_ROWS = 64 };
+
+static void loss_rows(void *arg, size_t i)
+{
+    weir_trainer *t = arg;
+    size_t R = weir__head_rows(&t->work), at = i * LOSS_ROWS, n = R - at < LOSS_ROWS ? R - at : LOSS_ROWS, row;
+    void *z = weir__at(t->net.k, weir__head_out(&t->work, &row), 0);
+    struct weir__targets targets = {
+        .output = t->net.config.output,
+        .n = t->net.config.outputs,
+        .values = t->targets + at * t->net.config.outputs,
+        .classes = t->classes + at,
+    };
+    z = weir__at(t->net.k, z, at * row);
+    t->net.k->loss(&targets, n, z, row, t->losses + at, t->counts + at, z);
+}
+
+/* Forward pass and loss; the output's arguments become the gradient of the sum of losses. Sums run over the rows in order. */
+static weir_status forward_and_loss(weir_trainer *t, const weir_batch *b, const struct weir__dropout *dropout, weir_loss *loss,
+                                    weir_error *err)
+{
+    weir_status status = check(t, b, err);
+    if (status)
+        return status;
+    weir__state_begin(&t->work, b);
+    weir__forward(&t->work, b, dropout, weir__trainer_parallel(t));
+    t->carried_rows = b->rows;
+    take_targets(t, b);
+    size_t R = weir__head_rows(&t->work);
+    weir__parallel_for(weir__trainer_parallel(t), (R + LOSS_ROWS - 1) / LOSS_ROWS, loss_rows, t);
+    *loss = (weir_loss){0};
+    for (size_t r = 0; r < R; r++) {
+        loss->sum += t->losses[r];
+        loss->count += t->counts[r];
+    }
+    return WEIR_OK;
+}
+
+weir_status weir__loss(weir_trainer *t, const weir_batch *batch, weir_loss *loss, weir_error *err)
+{
+    return forward_and_loss(t, batch, NULL, loss, err);
+}
+
+/* ---- Backward through the head ---- */
+
+/* d[rows][d_row] *= factor[rows][n], the gradient of dropout. */
+static void undrop(const struct weir__kernels *k, size_t rows, size_t n, const void *factor, size_t factor_row, void *d, size_t d_row)
+{
+    for (size_t r = 0; r < rows; r++) {
+        void *at = weir__at(k, d, r * d_row);
+        k->affine(n, at, weir__at(k, factor, r * factor_row), NULL, at);
+    }
+}
+
+/* Where the gradient of a packed array goes. */
+static void *gradient_of(const weir_trainer *t, const void *packed)
+{
+    return packed ? (char *)t->packed_gradient + ((const char *)packed - (const char *)t->net.packed) : NULL;
+}
+
+static void head_backward(weir_trainer *t, bool dropped)
+{
+    const struct weir__kernels *k = t->net.k;
+    struct weir__work *w = &t->work;
+    const weir_parallel *parallel = weir__trainer_parallel(t);
+    size_t R = weir__head_rows(w), n = weir__dense_count(&t->net.config);
+    for (size_t i = n; i-- > 0;) {
+        const struct weir__dense *d = t->net.head + i;
+        bool drop = dropped && t->config.head_dropout > 0;
+        const void *x = drop ? w->head_in[i] : i ? w->head_y[i - 1] : w->top;
+        size_t x_row = i ? weir__columns_row(d->inputs) : d->inputs;
+        void *dz = i + 1 == n ? w->head_z[i] : t->head_d[i + 1];
+        void *slopes = d->activation.id == WEIR_PRELU ? t->head_slopes : NULL;
+        weir__dense_backward(k, d, R, w->head_z[i], dz, slopes, t->head_d[i], parallel);
+        struct weir__dense_grad grad = {gradient_of(t, d->w), gradient_of(t, d->bias), gradient_of(t, d->slope)};
+        weir__dense_weights(k, d, R, x, x_row, dz, slopes, &grad, parallel);
+        if (drop)
+            undrop(k, R, d->inputs, w->head_factor[i], x_row, t->head_d[i], weir__columns_row(d->inputs));
+    }
+}
+
+/* ---- Backward through the stack ---- */
+
+static void clear(const struct weir__kernels *k, void *array, size_t n)
+{
+    memset(array, 0, n * k->real_size);
+}
+
+/* The gradient by the final h of the top layer's direction d, for heads that read the final state. */
+static void take_final_gradient(weir_trainer *t, size_t d, size_t P)
+{
+    const struct weir__kernels *k = t->net.k;
+    size_t from_row = weir__columns_row(weir__dense_inputs(&t->net.config, 0)), to_row = weir__columns_row(P);
+    for (size_t r = 0; r < t->work.B; r++)
+        memcpy(weir__at(k, t->dh_state, r * to_row), weir__at(k, t->head_d[0], r * from_row + d * P), P * k->real_size);
+}
+
+static void lane_backward(weir_trainer *t, size_t layer, size_t d, const void *upper, size_t upper_row)
+{
+    const struct weir__kernels *k = t->net.k;
+    const weir_config *c = &t->net.config;
+    const struct weir__lstm *l = weir__network_lstm(&t->net, layer, d);
+    const weir_parallel *parallel = weir__trainer_parallel(t);
+    size_t P = l->projected, B = t->work.B;
+    clear(k, t->dh_state, B * weir__columns_row(P));
+    clear(k, t->dc_state, B * weir__units_row(l));
+    if (c->readout == WEIR_FINAL_STATE && layer + 1 == c->layers)
+        take_final_gradient(t, d, P);
+    if (c->direction != WEIR_FORWARD) {
+        weir__work_turn(&t->work, d, upper_row, upper, t->turned);
+        upper = t->turned;
+    }
+    struct weir__lstm_run run = weir__work_run(&t->work, layer, d);
+    struct weir__lstm_back back = {
+        .run = &run,
+        .dh = weir__at(k, upper, d * P),
+        .dh_row = upper_row,
+        .dh_state = t->dh_state,
+        .dc_state = t->dc_state,
+        .dh_total = t->dh_total,
+        .dm = t->dm,
+        .slopes = t->slopes,
+        .dx = layer ? t->dx[d] : NULL,
+    };
+    weir__lstm_backward(&back, parallel);
+    struct weir__lstm_grad grad = {
+        .wx = gradient_of(t, l->wx),
+        .wh = gradient_of(t, l->wh),
+        .bias = gradient_of(t, l->bias),
+        .peephole = gradient_of(t, l->peephole),
+        .slope = gradient_of(t, l->slope),
+        .wr = gradient_of(t, l->wr),
+    };
+    weir__lstm_weights(&back, &grad, parallel);
+}
+
+/* The gradient by the layer's input, in the caller's time: the sum over directions. */
+static void join_gradients(weir_trainer *t, size_t layer, bool dropped)
+{
+    const struct weir__kernels *k = t->net.k;
+    const weir_config *c = &t->net.config;
+    size_t I = weir__layer_inputs(c, layer), row = weir__columns_row(I), rows = t->work.S * t->work.B;
+    if (c->direction == WEIR_FORWARD)
+        memcpy(t->upper, t->dx[0], rows * row * k->real_size);
+    else
+        weir__work_turn(&t->work, 0, row, t->dx[0], t->upper);
+    if (c->direction == WEIR_BOTH) {
+        weir__work_turn(&t->work, 1, row, t->dx[1], t->turned);
+        k->add(rows * row, t->turned, t->upper);
+    }
+    if (dropped && t->config.dropout > 0)
+        undrop(k, rows, I, t->work.below[layer], I, t->upper, row);
+}
+
+static void stack_backward(weir_trainer *t, bool dropped)
+{
+    const struct weir__kernels *k = t->net.k;
+    const weir_config *c = &t->net.config;
+    size_t row = weir__columns_row(weir__dense_inputs(c, 0)), rows = t->work.S * t->work.B;
+    if (c->readout == WEIR_FINAL_STATE)
+        clear(k, t->upper, rows * row);
+    else
+        memcpy(t->upper, t->head_d[0], rows * row * k->real_size);
+    for (size_t layer = c->layers; layer-- > 0;) {
+        for (size_t d = 0; d < weir__directions(c); d++)
+            lane_backward(t, layer, d, t->upper, row);
+        if (layer)
+            join_gradients(t, layer, dropped);
+    }
+}
+
+weir_status weir__loss_and_gradient(weir_trainer *t, const weir_batch *batch, bool dropped, weir_loss *loss, weir_error *err)
+{
+    const struct weir__kernels *k = t->net.k;
+    struct weir__dropout dropout = {
+        .between_layers = (double)t->config.dropout,
+        .head = (double)t->config.head_dropout,
+        .random = {.key = t->config.seed},
+        .update = t->updates,
+    };
+    weir_status status = forward_and_loss(t, batch, dropped ? &dropout : NULL, loss, err);
+    if (status)
+        return status;
+    size_t row;
+    void *dz = weir__head_out(&t->work, &row);
+    k->scale(weir__head_rows(&t->work) * row, loss->count ? 1 / (double)loss->count : 0, dz);
+    head_backward(t, dropped);
+    stack_backward(t, dropped);
+    k->scatter(t->net.forward_size, t->packed_gradient, t->net.map, t->gradient);
+    return WEIR_OK;
+}

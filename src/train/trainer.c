@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+#include "trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- Configuration ---- */
+
+static weir_status check_field(bool good, const char *field, const char *range, weir_error *err)
+{
+    return good ? WEIR_OK : weir__fail(err, WEIR_E_ARGUMENT, "%s must be %s", field, range);
+}
+
+#define TRY(call)                                                                                                                \
+    do {                                                                                                                         \
+        weir_status status_ = (call);                                                                                            \
+        if (status_)                                                                                                             \
+            return status_;                                                                                                      \
+    } while (0)
+
+static void fill_defaults(weir_train_config *c)
+{
+    if (c->rate == 0)
+        c->rate = 0.002f;
+    if (c->beta1 == 0)
+        c->beta1 = 0.9f;
+    if (c->beta2 == 0)
+        c->beta2 = c->optimizer == WEIR_RMSPROP ? 0.99f : 0.999f;
+    if (c->epsilon == 0)
+        c->epsilon = 1e-8f;
+    if (c->clip == 0)
+        c->clip = 5;
+    if (!c->plateau)
+        c->plateau = 2;
+    if (!c->seed)
+        c->seed = 1;
+}
+
+static weir_status resolve(const weir_train_config *config, weir_train_config *c, weir_error *err)
+{
+    *c = *config;
+    fill_defaults(c);
+    TRY(check_field(c->rows > 0, "rows", "at least 1: memory is planned from it", err));
+    TRY(check_field(c->steps > 0, "steps", "at least 1: memory is planned from it", err));
+    TRY(check_field((int)c->optimizer >= 0 && c->optimizer <= WEIR_SGD, "optimizer", "a weir_optimizer", err));
+    TRY(check_field((int)c->schedule >= 0 && c->schedule <= WEIR_PLATEAU, "schedule", "a weir_schedule", err));
+    TRY(check_field(c->rate > 0 && isfinite(c->rate), "rate", "a positive number", err));
+    TRY(check_field(c->momentum >= 0 && c->momentum < 1, "momentum", "from 0 to below 1", err));
+    TRY(check_field(c->beta1 > 0 && c->beta1 < 1, "beta1", "between 0 and 1", err));
+    TRY(check_field(c->beta2 > 0 && c->beta2 < 1, "beta2", "between 0 and 1", err));
+    TRY(check_field(c->epsilon > 0 && isfinite(c->epsilon), "epsilon", "a positive number", err));
+    TRY(check_field(c->weight_decay >= 0 && isfinite(c->weight_decay), "weight_decay", "0 or a positive number", err));
+    TRY(check_field(c->clip > 0, "clip", "a positive number, or INFINITY for none", err));
+    TRY(check_field(c->dropout >= 0 && c->dropout < 1, "dropout", "from 0 to below 1", err));
+    TRY(check_field(c->head_dropout >= 0 && c->head_dropout < 1, "head_dropout", "from 0 to below 1", err));
+    for (size_t i = 0; i < sizeof c->reserved / sizeof *c->reserved; i++)
+        TRY(check_field(c->reserved[i] == 0, "reserved fields of weir_train_config", "0", err));
+    return WEIR_OK;
+}
+
+/* ---- Memory: one list of arrays, walked to make them and to free them ---- */
+
+struct array {
+    void *place; /* address of the trainer's pointer, whatever it points to */
+    size_t count, size;
+};
+
+enum { MOST_ARRAYS = 24 + WEIR__MAX_HEAD };
+
+/* Every array of a trainer with its size; counts cannot overflow where the network's own packing has succeeded and work has. */
+static size_t list_arrays(weir_trainer *t, struct array list[MOST_ARRAYS])
+{
+    const weir_config *c = &t->net.config;
+    const struct weir__lstm *l = t->net.lstm;
+    size_t real = t->net.k->real_size, SB = (size_t)t->config.steps * t->config.rows, B = t->config.rows, n = 0;
+    size_t R = c->readout == WEIR_FINAL_STATE ? B : SB, heads = weir__dense_count(c), widest = 0;
+    size_t P = l->projected, row = weir__columns_row(weir__directions(c) * P);
+    bool turns = c->direction != WEIR_FORWARD, softmax = c->output == WEIR_SOFTMAX;
+#define ARRAY(field, elements, bytes) list[n++] = (struct array){&(field), (elements), (bytes)}
+    ARRAY(t->weights, t->net.params.size, real);
+    ARRAY(t->gradient, t->net.params.size, real);
+    ARRAY(t->moment1, t->net.params.size, real);
+    ARRAY(t->moment2, t->net.params.size, real);
+    ARRAY(t->best, t->net.params.size, real);
+    ARRAY(t->packed_gradient, t->net.forward_size, real);
+    ARRAY(t->squares, t->net.params.count, sizeof(double));
+    ARRAY(t->losses, R, sizeof(double));
+    ARRAY(t->counts, R, sizeof(uint64_t));
+    ARRAY(t->targets, softmax ? 0 : R * c->outputs, sizeof(float));
+    ARRAY(t->classes, softmax ? R : 0, sizeof(uint32_t));
+    for (size_t i = 0; i < heads; i++) {
+        ARRAY(t->head_d[i], R * weir__columns_row(t->net.head[i].inputs), real);
+        if (t->net.head[i].activation.id == WEIR_PRELU && weir__columns_row(t->net.head[i].units) > widest)
+            widest = weir__columns_row(t->net.head[i].units);
+    }
+    ARRAY(t->head_slopes, R * widest, real);
+    ARRAY(t->upper, SB * row, real);
+    ARRAY(t->turned, turns ? SB * row : 0, real);
+    for (size_t d = 0; d < weir__directions(c) && c->layers > 1; d++)
+        ARRAY(t->dx[d], SB * row, real);
+    ARRAY(t->dh_state, B * weir__columns_row(P), real);
+    ARRAY(t->dc_state, B * weir__units_row(l), real);
+    if (l->project) {
+        ARRAY(t->dh_total, SB * weir__columns_row(P), real);
+        ARRAY(t->dm, B * weir__columns_row(l->hidden), real);
+    }
+    if (l->slope)
+        ARRAY(t->slopes, SB * l->panels * WEIR__SLOPES, real);
+#undef ARRAY
+    return n;
+}
+
+static bool make_arrays(weir_trainer *t)
+{
+    struct array list[MOST_ARRAYS];
+    size_t n = list_arrays(t, list);
+    for (size_t i = 0; i < n; i++) {
+        size_t bytes;
+        void *made = weir__size_mul(&bytes, list[i].count, list[i].size) ? weir__alloc(&t->allocator, bytes) : NULL;
+        if (!made)
+            return false;
+        memcpy(list[i].place, &made, sizeof made);
+        t->bytes += bytes;
+    }
+    return true;
+}
+
+static void free_arrays(weir_trainer *t)
+{
+    struct array list[MOST_ARRAYS];
+    size_t n = list_arrays(t, list);
+    for (size_t i = 0; i < n; i++) {
+        void *made;
+        memcpy(&made, list[i].place, sizeof made);
+        weir__free(&t->allocator, made, list[i].count * list[i].size);
+    }
+}
+
+/* ---- Life ---- */
+
+static weir_status build(weir_trainer *t, const weir_model *model, weir_error *err)
+{
+    size_t notes = strlen(model->notes) + 1;
+    t->notes = weir__alloc(&t->allocator, notes);
+    if (!t->notes)
+        return weir__fail(err, WEIR_E_NOMEM, "no memory for the notes");
+    memcpy(t->notes, model->notes, notes);
+    weir_config c = model->config;
+    c.notes = t->notes;
+    c.allocator = &t->allocator;
+    TRY(weir__network_new(&t->net, &c, model->net.k, true, err));
+    bool dropout = t->config.dropout > 0 || t->config.head_dropout > 0;
+    TRY(weir__work_new(&t->work, &t->net, t->config.steps, t->config.rows, true, dropout, err));
+    if (!make_arrays(t))
+        return weir__fail(err, WEIR_E_NOMEM, "no memory to train %zu weights on batches of %u steps of %u rows",
+                          t->net.params.weights, (unsigned)t->config.steps, (unsigned)t->config.rows);
+    t->net.k->from_float(t->net.params.size, model->weights, t->weights);
+    weir__network_pack(&t->net, t->weights, weir__trainer_parallel(t));
+    t->power1 = t->power2 = t->plateau_factor = 1;
+    return WEIR_OK;
+}
+
+weir_status weir_trainer_new(weir_trainer **out, const weir_model *model, const weir_train_config *config, weir_error *err)
+{
+    *out = NULL;
+    weir_train_config resolved;
+    TRY(resolve(config, &resolved, err));
+    if (!model->config.outputs)
+        return weir__fail(err, WEIR_E_UNSUPPORTED, "this model has no output to compare with targets; set outputs in its configuration");
+    weir_allocator a = weir__allocator(config->allocator);
+    weir_trainer *t = weir__alloc(&a, sizeof *t);
+    if (!t)
+        return weir__fail(err, WEIR_E_NOMEM, "no memory for a trainer");
+    t->allocator = a;
+    t->config = resolved;
+    if (config->parallel)
+        t->parallel = *config->parallel;
+    t->config.parallel = NULL;
+    t->config.allocator = NULL;
+    weir_status status = build(t, model, err);
+    if (status) {
+        weir_trainer_free(t);
+        return status;
+    }
+    *out = t;
+    return weir__ok(err);
+}
+
+void weir_trainer_free(weir_trainer *t)
+{
+    if (!t)
+        return;
+    weir_allocator a = t->allocator;
+    if (t->net.k) {
+        free_arrays(t);
+        weir__work_free(&t->work);
+        weir__network_free(&t->net);
+    }
+    if (t->notes)
+        weir__free(&a, t->notes, strlen(t->notes) + 1);
+    weir__free(&a, t, sizeof *t);
+}
+
+size_t weir_trainer_memory(const weir_trainer *t)
+{
+    return t->bytes + t->work.bytes + t->net.packed_size * (t->net.k->real_size + sizeof *t->net.map);
+}
+
+/* ---- Updates ---- */
+
+static const struct weir__param *tensor(const weir_trainer *t, size_t i)
+{
+    return t->net.params.list + i;
+}
+
+static void square_tensor(void *arg, size_t i)
+{
+    weir_trainer *t = arg;
+    t->squares[i] = t->net.k->sum_of_squares(tensor(t, i)->count, weir__at(t->net.k, t->gradient, tensor(t, i)->offset));
+}
+
+/* The norm of the whole gradient, tensors added in the order of the list. */
+static double gradient_norm(weir_trainer *t)
+{
+    double sum = 0;
+    weir__parallel_for(weir__trainer_parallel(t), t->net.params.count, square_tensor, t);
+    for (size_t i = 0; i < t->net.params.count; i++)
+        sum += t->squares[i];
+    return sqrt(sum);
+}
+
+double weir__rate(const weir_trainer *t)
+{
+    const weir_train_config *c = &t->config;
+    double rate = (double)c->rate * t->plateau_factor;
+    if (c->schedule != WEIR_COSINE)
+        return rate;
+    if (t->updates < c->warmup)
+        return rate * (double)(t->updates + 1) / (double)c->warmup;
+    uint64_t done = t->updates - c->warmup, all = c->total_updates > c->warmup ? c->total_updates - c->warmup : 1;
+    return done < all ? rate * 0.5 * (1 + weir__cospi((double)done / (double)all)) : 0;
+}
+
+struct update_job {
+    weir_trainer *t;
+    struct weir__update update;
+};
+
+static void update_tensor(void *arg, size_t i)
+{
+    const struct update_job *job = arg;
+    const weir_trainer *t = job->t;
+    const struct weir__kernels *k = t->net.k;
+    const struct weir__param *p = tensor(t, i);
+    struct weir__update u = job->update;
+    if (!weir__param_is_matrix(p))
+        u.decay = 0;
+    size_t padded = weir__round_up(p->count, WEIR__UNITS);
+    k->update(&u, padded, weir__at(k, t->weights, p->offset), weir__at(k, t->gradient, p->offset),
+              weir__at(k, t->moment1, p->offset), weir__at(k, t->moment2, p->offset));
+}
+
+static void apply_gradient(weir_trainer *t, double norm)
+{
+    const weir_train_config *c = &t->config;
+    t->power1 *= (double)c->beta1;
+    t->power2 *= (double)c->beta2;
+    struct update_job job = {
+        .t = t,
+        .update = {
+            .optimizer = c->optimizer,
+            .rate = weir__rate(t),
+            .scale = norm > (double)c->clip ? (double)c->clip / norm : 1,
+            .momentum = (double)c->momentum,
+            .beta1 = (double)c->beta1,
+            .beta2 = (double)c->beta2,
+            .epsilon = (double)c->epsilon,
+            .decay = (double)c->weight_decay,
+            .correction1 = 1 - t->power1,
+            .correction2 = 1 - t->power2,
+        },
+    };
+    weir__parallel_for(weir__trainer_parallel(t), t->net.params.count, update_tensor, &job);
+    weir__network_pack(&t->net, t->weights, weir__trainer_parallel(t));
+    t->updates++;
+}
+
+weir_status weir_trainer_step(weir_trainer *t, const weir_batch *batch, weir_loss *loss, weir_error *err)
+{
+    weir_loss mine;
+    if (t->config.schedule == WEIR_COSINE && !t->config.total_updates)
+        return weir__fail(err, WEIR_E_ARGUMENT, "the cosine schedule needs total_updates to know where it ends");
+    TRY(weir__loss_and_gradient(t, batch, true, &mine, err));
+    if (loss)
+        *loss = mine;
+    double norm = gradient_norm(t);
+    if (!isfinite(mine.sum) || !isfinite(norm))
+        return weir__fail(err, WEIR_E_NONFINITE, "the %s is not finite; look for NaN in the data, or lower the learning rate",
+                          isfinite(mine.sum) ? "gradient" : "loss");
+    apply_gradient(t, norm);
+    return weir__ok(err);
+}
+
+weir_status weir_trainer_evaluate(weir_trainer *t, const weir_batch *batch, weir_loss *loss, weir_error *err)
+{
+    weir_loss mine;
+    TRY(weir__loss(t, batch, &mine, err));
+    if (loss)
+        *loss = mine;
+    return weir__ok(err);
+}
+
+weir_status weir_trainer_backward(weir_trainer *t, const weir_batch *batch, weir_loss *loss, weir_error *err)
+{
+    weir_loss mine;
+    TRY(weir__loss_and_gradient(t, batch, false, &mine, err));
+    if (loss)
+        *loss = mine;
+    return weir__ok(err);
+}
+
+void weir_trainer_gradient(const weir_trainer *t, size_t index, float *out)
+{
+    t->net.k->to_float(tensor(t, index)->count, weir__at(t->net.k, t->gradient, tensor(t, index)->offset), out);
+}
+
+weir_status weir_trainer_model(const weir_trainer *t, weir_model **out, const char *notes, weir_error *err)
+{
+    *out = NULL;
+    size_t n = t->net.params.count, size = t->net.params.size * sizeof(float);
+    weir_tensor *tensors = weir__alloc(&t->allocator, n * sizeof *tensors);
+    float *weights = weir__alloc(&t->allocator, size);
+    weir_status status = WEIR_E_NOMEM;
+    if (tensors && weights) {
+        t->net.k->to_float(t->net.params.size, t->weights, weights);
+        for (size_t i = 0; i < n; i++) {
+            const struct weir__param *p = tensor(t, i);
+            tensors[i] = (weir_tensor){.rows = p->rows, .cols = p->cols, .data = weights + p->offset};
+            memcpy(tensors[i].name, p->name, sizeof p->name);
+        }
+        weir_config config = t->net.config;
+        config.notes = notes ? notes : t->notes;
+        status = weir_model_new(out, &config, tensors, n, err);
+    } else
+        weir__fail(err, WEIR_E_NOMEM, "no memory for a copy of the weights");
+    weir__free(&t->allocator, tensors, n * sizeof *tensors);
+    weir__free(&t->allocator, weights, size);
+    return status;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_TRAINER_H
+#define WEIR_TRAINER_H
+
+#include "../model/model.h"
+
+struct weir_trainer {
+    weir_allocator allocator;
+    weir_train_config config; /* with defaults filled in; its pointers stay in this object */
+    weir_parallel parallel;
+    char *notes;
+    struct weir__network net;
+    struct weir__work work;
+    /* [net.params.size] reals each, in the order of the list of tensors */
+    void *weights, *gradient, *moment1, *moment2, *best;
+    void *packed_gradient; /* [net.forward_size] */
+    double *squares;       /* [net.params.count] sums of squares of each tensor's gradient */
+
+    /* the backward pass; R rows of the head */
+    double *losses;    /* [R] */
+    uint64_t *counts;  /* [R] */
+    float *targets;    /* [R][n] */
+    uint32_t *classes; /* [R] */
+    void *head_d[WEIR__MAX_HEAD]; /* [R][columns row of inputs] gradient by the input of each dense layer */
+    void *head_slopes;            /* [R][widest columns row] */
+    void *upper;                  /* [S][B][columns row of D * P] gradient by a layer's output, in the caller's time */
+    void *turned;                 /* the same in a direction's own time */
+    void *dx[2];                  /* [S][B][columns row of D * P] gradient by a layer's input, of each direction */
+    void *dh_state, *dc_state, *dh_total, *dm, *slopes; /* as in weir__lstm_back */
+
+    size_t bytes; /* of all arrays above */
+    uint64_t updates;
+    size_t carried_rows; /* rows whose final state the work holds; 0: none */
+    double plateau_factor;
+    double power1, power2; /* beta1^updates, beta2^updates */
+};
+
+/* The loss of the batch and the gradient of its mean in `gradient`; dropout only if wanted. */
+weir_status weir__loss_and_gradient(weir_trainer *t, const weir_batch *batch, bool dropout, weir_loss *loss, weir_error *err);
+/* Forward and loss alone. */
+weir_status weir__loss(weir_trainer *t, const weir_batch *batch, weir_loss *loss, weir_error *err);
+/* The learning rate of the next update. */
+double weir__rate(const weir_trainer *t);
+
+static inline const weir_parallel *weir__trainer_parallel(const weir_trainer *t)
+{
+    return t->parallel.run ? &t->parallel : NULL;
+}
+
+#endif
