@@ -24,7 +24,9 @@ static const struct field {
     size_t offset;
     const char *const *words; /* of WORD: index = value of the enum */
 } fields[] = {
+/* clang-format off */
 #define FIELD(name, kind, words) {#name, kind, offsetof(weir_config, name), words}
+/* clang-format on */
     FIELD(inputs, COUNT, NULL),
     FIELD(tokens, COUNT, NULL),
     FIELD(layers, COUNT, NULL),
@@ -165,11 +167,13 @@ static bool get_word(const json_t *json, const char *const *words, unsigned *out
 /* {"name": ..., "alpha": ..., "beta": ...}; alpha and beta may be absent. */
 static bool get_activation(const json_t *json, weir_activation *out)
 {
-    const json_t *name = json_object_get(json, "name"), *alpha = json_object_get(json, "alpha"), *beta = json_object_get(json, "beta");
+    const json_t *name = json_object_get(json, "name"), *alpha = json_object_get(json, "alpha"),
+                 *beta = json_object_get(json, "beta");
     if (!json_is_string(name) || json_object_size(json) != 1u + (alpha != NULL) + (beta != NULL))
         return false;
     out->id = weir_activation_find(json_string_value(name));
-    return out->id != WEIR_ACTIVATION_DEFAULT && (!alpha || get_real(alpha, &out->alpha)) && (!beta || get_real(beta, &out->beta));
+    return out->id != WEIR_ACTIVATION_DEFAULT && (!alpha || get_real(alpha, &out->alpha)) &&
+           (!beta || get_real(beta, &out->beta));
 }
 
 static bool get_seed(const json_t *json, uint64_t *out)
@@ -190,7 +194,8 @@ static bool get_dense(const json_t *json, weir_config *out)
     out->dense_layers = (uint32_t)json_array_size(json);
     for (size_t i = 0; i < out->dense_layers; i++) {
         const json_t *layer = json_array_get(json, i), *activation = json_object_get(layer, "activation");
-        if (json_object_size(layer) != 1u + (activation != NULL) || !get_count(json_object_get(layer, "units"), &out->dense[i].units) ||
+        if (json_object_size(layer) != 1u + (activation != NULL) ||
+            !get_count(json_object_get(layer, "units"), &out->dense[i].units) ||
             (activation && !get_activation(activation, &out->dense[i].activation)))
             return false;
     }

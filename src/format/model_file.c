@@ -114,8 +114,8 @@ static weir_status check_finite(const weir__entry *entry, const float *data, siz
 {
     for (size_t i = 0; i < count; i++)
         if (!isfinite(data[i]))
-            return weir__fail_at(err, WEIR_E_NONFINITE, entry->begin + i * sizeof(float), "tensor %s holds a number that is not finite",
-                                 entry->name);
+            return weir__fail_at(err, WEIR_E_NONFINITE, entry->begin + i * sizeof(float),
+                                 "tensor %s holds a number that is not finite", entry->name);
     return WEIR_OK;
 }
 
@@ -126,11 +126,13 @@ static weir_status fail_shape(const contents *c, const char *name, size_t rows, 
         snprintf(shape, sizeof shape, "(%zu, %zu)", rows, cols);
     else
         snprintf(shape, sizeof shape, "(%zu)", cols);
-    return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, name), "tensor %s must have the shape %s", name, shape);
+    return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, name), "tensor %s must have the shape %s", name,
+                         shape);
 }
 
 /* The data of a tensor that the configuration asks for. */
-static weir_status take_tensor(contents *c, const char *name, const struct weir__param *param, const float **data, weir_error *err)
+static weir_status take_tensor(contents *c, const char *name, const struct weir__param *param, const float **data,
+                               weir_error *err)
 {
     const weir__entry *entry = weir__safetensors_find(&c->file, name);
     if (!entry)
@@ -143,7 +145,8 @@ static weir_status take_tensor(contents *c, const char *name, const struct weir_
 }
 
 /* sum = first + second, and the very bits of first where second is 0. */
-static weir_status add_biases(const char *name, const float *first, const float *second, float *sum, size_t count, weir_error *err)
+static weir_status add_biases(const char *name, const float *first, const float *second, float *sum, size_t count,
+                              weir_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         sum[i] = second[i] == 0 ? first[i] : first[i] + second[i];
@@ -194,7 +197,8 @@ static weir_status allocate_contents(contents *c, size_t size, weir_error *err)
         c->sums_count += c->params.list[i].kind == WEIR__BIAS ? c->params.list[i].count : 0;
     /* No more numbers than the file has, whatever its configuration says. */
     if (c->params.weights > size / sizeof(float))
-        return weir__fail_at(err, WEIR_E_FORMAT, 8, "the configuration needs %zu weights, more than the file can hold", c->params.weights);
+        return weir__fail_at(err, WEIR_E_FORMAT, 8, "the configuration needs %zu weights, more than the file can hold",
+                             c->params.weights);
     c->tensors = weir__alloc(a, c->params.count * sizeof *c->tensors);
     c->sums = weir__alloc(a, c->sums_count * sizeof(float));
     if ((uintptr_t)data % _Alignof(float)) {

@@ -60,7 +60,8 @@ static weir_status parse_header(weir__safetensors *st, size_t size, json_t **hea
         return weir__fail_at(err, WEIR_E_FORMAT, size, "the file ends inside the 8 bytes of the header's length");
     uint64_t header_size = little_endian_64(st->bytes);
     if (header_size > size - 8)
-        return weir__fail_at(err, WEIR_E_FORMAT, 0, "the header should have %llu bytes, but only %zu follow: not a model file, or cut off",
+        return weir__fail_at(err, WEIR_E_FORMAT, 0,
+                             "the header should have %llu bytes, but only %zu follow: not a model file, or cut off",
                              (unsigned long long)header_size, size - 8);
     if (header_size > WEIR__HEADER_LIMIT)
         return weir__fail_at(err, WEIR_E_FORMAT, 0, "the header has %llu bytes; at most 16 MiB are allowed",
@@ -75,8 +76,8 @@ static weir_status parse_header(weir__safetensors *st, size_t size, json_t **hea
     if (!*header && json_error_code(&error) == json_error_out_of_memory)
         return weir__fail(err, WEIR_E_NOMEM, "no memory for the header's JSON");
     if (!*header)
-        return weir__fail_at(err, WEIR_E_FORMAT, 8 + (size_t)(error.position > 0 ? error.position : 0), "the header is no valid JSON: %s",
-                             error.text);
+        return weir__fail_at(err, WEIR_E_FORMAT, 8 + (size_t)(error.position > 0 ? error.position : 0),
+                             "the header is no valid JSON: %s", error.text);
     if (!json_is_object(*header))
         return weir__fail_at(err, WEIR_E_FORMAT, 8, "the header is no JSON object");
     return WEIR_OK;
@@ -99,8 +100,8 @@ static bool get_shape(const json_t *shape, weir__entry *entry)
     case 1:
         return get_size(json_array_get(shape, 0), &entry->cols) && entry->cols;
     case 2:
-        return get_size(json_array_get(shape, 0), &entry->rows) && get_size(json_array_get(shape, 1), &entry->cols) && entry->rows &&
-               entry->cols;
+        return get_size(json_array_get(shape, 0), &entry->rows) && get_size(json_array_get(shape, 1), &entry->cols) &&
+               entry->rows && entry->cols;
     default:
         return false;
     }
@@ -111,7 +112,8 @@ static bool data_size(const weir__entry *entry, size_t *size)
     return weir__size_mul(size, entry->rows ? entry->rows : 1, entry->cols) && weir__size_mul(size, *size, sizeof(float));
 }
 
-static weir_status refuse(const weir__safetensors *st, const char *name, weir_error *err, const char *format, ...) WEIR__PRINTF(4, 5);
+static weir_status refuse(const weir__safetensors *st, const char *name, weir_error *err, const char *format, ...)
+    WEIR__PRINTF(4, 5);
 
 static weir_status refuse(const weir__safetensors *st, const char *name, weir_error *err, const char *format, ...)
 {
@@ -124,8 +126,8 @@ static weir_status refuse(const weir__safetensors *st, const char *name, weir_er
 }
 
 /* Reads one tensor's record; its data has to begin at byte *end of the data, and *end moves behind it. */
-static weir_status read_entry(const weir__safetensors *st, const char *name, const json_t *record, size_t *end, weir__entry *entry,
-                              weir_error *err)
+static weir_status read_entry(const weir__safetensors *st, const char *name, const json_t *record, size_t *end,
+                              weir__entry *entry, weir_error *err)
 {
     const json_t *dtype = json_object_get(record, "dtype"), *shape = json_object_get(record, "shape"),
                  *offsets = json_object_get(record, "data_offsets");
@@ -140,7 +142,8 @@ static weir_status read_entry(const weir__safetensors *st, const char *name, con
     size_t from, to, size;
     if (!get_shape(shape, entry) || !data_size(entry, &size))
         return refuse(st, name, err, "must have a shape of one or two positive numbers");
-    if (json_array_size(offsets) != 2 || !get_size(json_array_get(offsets, 0), &from) || !get_size(json_array_get(offsets, 1), &to))
+    if (json_array_size(offsets) != 2 || !get_size(json_array_get(offsets, 0), &from) ||
+        !get_size(json_array_get(offsets, 1), &to))
         return refuse(st, name, err, "must have two data_offsets");
     if (from != *end)
         return refuse(st, name, err, "must begin at byte %zu of the data, where the one before it ends", *end);
@@ -240,7 +243,8 @@ static json_t *build_header(json_t *metadata, const weir_tensor *tensors, size_t
         const weir_tensor *t = &tensors[i];
         json_int_t begin = (json_int_t)*data;
         *data += (t->rows ? t->rows : 1) * t->cols * sizeof(float);
-        json_t *shape = t->rows ? json_pack("[II]", (json_int_t)t->rows, (json_int_t)t->cols) : json_pack("[I]", (json_int_t)t->cols);
+        json_t *shape =
+            t->rows ? json_pack("[II]", (json_int_t)t->rows, (json_int_t)t->cols) : json_pack("[I]", (json_int_t)t->cols);
         json_t *record = json_pack("{ss so s[II]}", "dtype", "F32", "shape", shape, "data_offsets", begin, (json_int_t)*data);
         if (json_object_set_new(header, t->name, record)) {
             json_decref(header);
@@ -250,8 +254,8 @@ static json_t *build_header(json_t *metadata, const weir_tensor *tensors, size_t
     return header;
 }
 
-weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, const weir_tensor *tensors, size_t count, void **bytes,
-                                    size_t *size, weir_error *err)
+weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, const weir_tensor *tensors, size_t count,
+                                    void **bytes, size_t *size, weir_error *err)
 {
     size_t data;
     json_t *header = build_header(metadata, tensors, count, &data);

@@ -27,7 +27,7 @@ typedef struct weir__entry {
 typedef struct weir__safetensors {
     const unsigned char *bytes;
     size_t header_size; /* the data begins at byte 8 + header_size */
-    json_t *metadata; /* object of strings, or NULL */
+    json_t *metadata;   /* object of strings, or NULL */
     size_t count;
     weir__entry entries[WEIR__TENSOR_LIMIT];
 } weir__safetensors;
@@ -43,7 +43,7 @@ const weir__entry *weir__safetensors_find(const weir__safetensors *st, const cha
 size_t weir__safetensors_where(const weir__safetensors *st, const char *name);
 
 /* Bytes of the file with this table of strings and these tensors, in this order; allocated by `a`. */
-weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, const weir_tensor *tensors, size_t count, void **bytes,
-                                    size_t *size, weir_error *err);
+weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, const weir_tensor *tensors, size_t count,
+                                    void **bytes, size_t *size, weir_error *err);
 
 #endif

@@ -199,7 +199,8 @@ static void log_and_cospi_keep_their_bounds(void **state)
             if (x > 0)
                 assert_true(fabsl((long double)weir__log(x) - logl((long double)x)) <= 4e-16L * fabsl(logl((long double)x)));
         }
-    assert_true(weir__cospi(0) == 1 && weir__cospi(0.5) == 0 && weir__cospi(1) == -1 && weir__cospi(1.5) == 0 && weir__cospi(2) == 1);
+    assert_true(weir__cospi(0) == 1 && weir__cospi(0.5) == 0 && weir__cospi(1) == -1 && weir__cospi(1.5) == 0 &&
+                weir__cospi(2) == 1);
 }
 
 static void count(void *arg, size_t i)

@@ -243,8 +243,8 @@ static void the_file_has_pytorch_s_names_and_shapes(void **state)
     } expected[] = {
         /* weight_ih (4H, I), weight_hh (4H, P), bias_ih and bias_hh (4H), weight_hr (P, H) of torch.nn.LSTM(2, 3, 2, proj_size=2,
          * bidirectional=True) */
-        {"lstm.weight_ih_l0", 2, 12, 2}, {"lstm.weight_hh_l0", 2, 12, 2}, {"lstm.bias_ih_l0", 1, 12, 0},
-        {"lstm.bias_hh_l0", 1, 12, 0},   {"lstm.weight_hr_l0", 2, 2, 3},  {"lstm.weight_ih_l0_reverse", 2, 12, 2},
+        {"lstm.weight_ih_l0", 2, 12, 2}, {"lstm.weight_hh_l0", 2, 12, 2},       {"lstm.bias_ih_l0", 1, 12, 0},
+        {"lstm.bias_hh_l0", 1, 12, 0},   {"lstm.weight_hr_l0", 2, 2, 3},        {"lstm.weight_ih_l0_reverse", 2, 12, 2},
         {"lstm.weight_ih_l1", 2, 12, 4}, {"lstm.bias_hh_l1_reverse", 1, 12, 0},
     };
     weir_config config = {.inputs = 2, .hidden = 3, .layers = 2, .projection = 2, .direction = WEIR_BOTH, .no_peepholes = true};
@@ -493,8 +493,8 @@ static void headers_that_are_no_header(void **state)
     static const struct {
         const char *header, *says;
     } cases[] = {
-        {"", "no valid JSON"},          {"[]", "no JSON object"},         {"{} {}", "no valid JSON"},
-        {"{", "no valid JSON"},         {"nonsense", "no valid JSON"},    {"{}", "not a model of Weir"},
+        {"", "no valid JSON"},          {"[]", "no JSON object"},          {"{} {}", "no valid JSON"},
+        {"{", "no valid JSON"},         {"nonsense", "no valid JSON"},     {"{}", "not a model of Weir"},
         {"{\"a\":[[[[]]]]}", "deeper"}, {"{\"a\":[[]]}", "tensor a must"}, {"{\"__metadata__\":1}", "no JSON object"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -684,8 +684,14 @@ static void memory_is_bounded_by_the_file(void **state)
     assert_bounded(&f, WEIR_OK, 0);
     free(f.bytes);
 
-    weir_config largest = {.inputs = 1, .hidden = 2, .projection = 1, .layers = WEIR_MAX_LAYERS, .direction = WEIR_BOTH,
-                           .gate = {.id = WEIR_PRELU}, .outputs = 1, .dense_layers = WEIR_MAX_DENSE};
+    weir_config largest = {.inputs = 1,
+                           .hidden = 2,
+                           .projection = 1,
+                           .layers = WEIR_MAX_LAYERS,
+                           .direction = WEIR_BOTH,
+                           .gate = {.id = WEIR_PRELU},
+                           .outputs = 1,
+                           .dense_layers = WEIR_MAX_DENSE};
     for (size_t i = 0; i < WEIR_MAX_DENSE; i++)
         largest.dense[i] = (weir_dense){1, {.id = WEIR_PRELU}};
     f = saved(&largest);
@@ -708,9 +714,18 @@ static void memory_is_bounded_by_the_file(void **state)
     static const struct {
         const char *head, *each, *tail;
     } shapes[] = {
-        {"{\"a\":[", "0,", "0]}"},         {"{\"a\":[", "\"\",", "0]}"},   {"{\"a\":[", "[],", "0]}"},     {"{\"a\":[", "{},", "0]}"},
-        {"{", "\"#\":{},", "\"x\":0}"},     {"{", "\"#\":[],", "\"x\":0}"}, {"{", "\"#\":1,", "\"x\":0}"}, {"{\"a\":{", "\"#\":\"\",", "\"x\":0}}"},
-        {"{", "\"#\":{\"\":[0],\"a\":{}},", "\"x\":0}"}, {"", "[", ""}, {"{\"a\":", "[", "]}"}, {"{", "\"#\":{\"\":{},\"a\":{}},", "\"x\":0}"},
+        {"{\"a\":[", "0,", "0]}"},
+        {"{\"a\":[", "\"\",", "0]}"},
+        {"{\"a\":[", "[],", "0]}"},
+        {"{\"a\":[", "{},", "0]}"},
+        {"{", "\"#\":{},", "\"x\":0}"},
+        {"{", "\"#\":[],", "\"x\":0}"},
+        {"{", "\"#\":1,", "\"x\":0}"},
+        {"{\"a\":{", "\"#\":\"\",", "\"x\":0}}"},
+        {"{", "\"#\":{\"\":[0],\"a\":{}},", "\"x\":0}"},
+        {"", "[", ""},
+        {"{\"a\":", "[", "]}"},
+        {"{", "\"#\":{\"\":{},\"a\":{}},", "\"x\":0}"},
     };
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {

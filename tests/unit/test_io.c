@@ -251,16 +251,11 @@ static void a_reader_sees_one_version_or_the_other(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_FOLDER(what_is_written_is_read),
-        IN_FOLDER(reading_has_a_bound),
-        IN_FOLDER(only_regular_files_are_read),
-        IN_FOLDER(a_file_that_grows_is_refused),
-        IN_FOLDER(only_regular_files_are_written),
-        IN_FOLDER(a_full_disk_leaves_the_old_file),
-        IN_FOLDER(a_link_is_replaced_not_followed),
-        IN_FOLDER(permissions_are_kept),
-        IN_FOLDER(an_open_old_file_stays_as_it_was),
-        IN_FOLDER(a_reader_sees_one_version_or_the_other),
+        IN_FOLDER(what_is_written_is_read),          IN_FOLDER(reading_has_a_bound),
+        IN_FOLDER(only_regular_files_are_read),      IN_FOLDER(a_file_that_grows_is_refused),
+        IN_FOLDER(only_regular_files_are_written),   IN_FOLDER(a_full_disk_leaves_the_old_file),
+        IN_FOLDER(a_link_is_replaced_not_followed),  IN_FOLDER(permissions_are_kept),
+        IN_FOLDER(an_open_old_file_stays_as_it_was), IN_FOLDER(a_reader_sees_one_version_or_the_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
