@@ -253,18 +253,24 @@ void weir__lstm_backward(const struct weir__lstm_back *back, const weir_parallel
     weir__parallel_for(parallel, slice_count(back->run->rows, parallel), backward_slice, &job);
 }
 
-/* dW[panel][row of a][64] = sum over k of a[k][row] d[k][64 columns of the panel], k in order, in pieces that stay in the cache. */
+/* dW[panel][row of a][64] = sum over k of a[k][row] d[k][64 columns of the panel], k in order, in pieces that stay in the nearest
+ * cache: a piece of d is copied together first, for its rows lie far apart, often at distances that fall on the same cache lines. */
 static void weight_gradient(const struct weir__kernels *k, size_t K, const void *d, size_t d_row, const void *a, size_t a_row,
                             size_t inputs, void *dw)
 {
-    enum { PIECE = 256 };
+    enum { PIECE = 64 };
+    double piece[PIECE * WEIR__COLUMNS]; /* room for the reals of any table */
+    size_t bytes = WEIR__COLUMNS * k->real_size;
     for (size_t first = 0; first < K; first += PIECE) {
+        size_t some = K - first < PIECE ? K - first : PIECE;
+        for (size_t i = 0; i < some; i++)
+            memcpy((char *)piece + i * bytes, weir__at(k, d, (first + i) * d_row), bytes);
         struct weir__product p = {
             .rows = inputs,
             .panels = 1,
-            .K = K - first < PIECE ? K - first : PIECE,
-            .w = weir__at(k, d, first * d_row),
-            .w_k = d_row,
+            .K = some,
+            .w = piece,
+            .w_k = WEIR__COLUMNS,
             .a = weir__at(k, a, first * a_row),
             .a_row = 1,
             .a_k = a_row,
