@@ -26,7 +26,7 @@ static const struct field {
 } fields[] = {
 /* clang-format off */
 #define FIELD(name, kind, words) {#name, kind, offsetof(weir_config, name), words}
-/* clang-format on */
+    /* clang-format on */
     FIELD(inputs, COUNT, NULL),
     FIELD(tokens, COUNT, NULL),
     FIELD(layers, COUNT, NULL),
