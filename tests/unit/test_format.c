@@ -735,6 +735,67 @@ static void memory_is_bounded_by_the_file(void **state)
         }
 }
 
+/* Allocations still granted before one fails. */
+static size_t granted;
+
+static void *scarce_alloc(size_t size)
+{
+    return granted && granted-- ? malloc(size) : NULL;
+}
+
+static void *scarce_hook(void *ctx, size_t size, size_t align)
+{
+    (void)ctx;
+    return granted && granted-- ? aligned_alloc(align, weir__round_up(size, align)) : NULL;
+}
+
+static void plain_free(void *ctx, void *ptr, size_t size)
+{
+    (void)ctx;
+    (void)size;
+    free(ptr);
+}
+
+/* A sanitizer sees what leaks. */
+static void every_failed_allocation_is_survived(void **state)
+{
+    (void)state;
+    const weir_allocator scarce = {scarce_hook, plain_free, NULL};
+    weir_config config = small;
+    config.allocator = &scarce;
+    granted = SIZE_MAX;
+    weir_model *model = make(&config), *loaded;
+    assert_int_equal(weir_model_save(model, "model.weir", NULL), WEIR_OK);
+    file old = read_file("model.weir");
+
+    json_set_alloc_funcs(scarce_alloc, free);
+    size_t failures = 0;
+    weir_error err;
+    for (weir_status status = WEIR_E_NOMEM; status != WEIR_OK; failures++) {
+        granted = failures;
+        status = weir_model_load(&loaded, "model.weir", WEIR_ISA_BEST, &scarce, &err);
+        assert_true(status == WEIR_OK || status == WEIR_E_NOMEM || status == WEIR_E_FORMAT);
+        assert_true((status == WEIR_OK) == (loaded != NULL));
+    }
+    weir_model_free(loaded);
+    assert_true(failures > 100);
+
+    failures = 0;
+    for (weir_status status = WEIR_E_NOMEM; status != WEIR_OK; failures++) {
+        granted = failures;
+        status = weir_model_save(model, "model.weir", &err);
+        file now = read_file("model.weir");
+        assert_int_equal(now.size, old.size);
+        assert_memory_equal(now.bytes, old.bytes, old.size);
+        free(now.bytes);
+    }
+    assert_true(failures > 100);
+    json_set_alloc_funcs(malloc, free);
+    granted = SIZE_MAX;
+    weir_model_free(model);
+    free(old.bytes);
+}
+
 /* ---- Saving ---- */
 
 static void notes_must_be_utf_8(void **state)
@@ -807,6 +868,7 @@ int main(void)
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(every_flipped_bit_of_the_header_is_safe),
         cmocka_unit_test(memory_is_bounded_by_the_file),
+        cmocka_unit_test(every_failed_allocation_is_survived),
         cmocka_unit_test(notes_must_be_utf_8),
         cmocka_unit_test(a_failed_save_leaves_the_old_file),
         cmocka_unit_test(loading_names_the_file),
