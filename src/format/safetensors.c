@@ -73,8 +73,6 @@ static weir_status parse_header(weir__safetensors *st, size_t size, json_t **hea
         return weir__fail_at(err, WEIR_E_FORMAT, 8 + at, "the header holds more values, or deeper ones, than any model's");
     json_error_t error;
     *header = json_loadb(text, st->header_size, JSON_REJECT_DUPLICATES, &error);
-    if (!*header && json_error_code(&error) == json_error_out_of_memory)
-        return weir__fail(err, WEIR_E_NOMEM, "no memory for the header's JSON");
     if (!*header)
         return weir__fail_at(err, WEIR_E_FORMAT, 8 + (size_t)(error.position > 0 ? error.position : 0),
                              "the header is no valid JSON: %s", error.text);

@@ -421,6 +421,8 @@ static void every_rule_of_the_header_is_kept(void **state)
         {"\"weir\":\"", "\"wear\":\"", "not a model of Weir"},
         {"\"notes\":\"", "\"notes\":\"\xff", "unable to decode byte 0xff"},
         {"\"notes\":\"", "\"notes\":\"\\u0000", "NUL"},
+        {"\"weir\":\"{", "\"weir\":\"[]\",\"notes\":\"{", "duplicate object key"},
+        {"lstm.weight_hh_l0", "lstm.a_name_that_is_longer_than_any_tensor_s_name_is", "longer name than any model's"},
         {"\"weir\":\"{", "\"weir\":\"[", "configuration is no valid JSON"},
         {"\"weir\":\"{", "\"weir\":\"[] {", "configuration is no valid JSON"},
         {JSON("format") ":1", JSON("format") ":2", "format must be 1"},
@@ -507,6 +509,40 @@ static void headers_that_are_no_header(void **state)
     f.bytes[7] = 0x80;
     assert_refused(&f, WEIR_E_FORMAT, "cut off");
     free(f.bytes);
+}
+
+/* `head`, `count` times `each` (where # becomes the number), `tail`. */
+static file repeat(const char *head, const char *each, size_t count, const char *tail)
+{
+    char *text = malloc(strlen(head) + count * (strlen(each) + 20) + strlen(tail) + 1), *at = stpcpy(text, head);
+    for (size_t i = 0; i < count; i++) {
+        const char *hole = strchr(each, '#');
+        at += hole ? sprintf(at, "%.*s%zx%s", (int)(hole - each), each, i, hole + 1) : sprintf(at, "%s", each);
+    }
+    at = stpcpy(at, tail);
+    file f = compose(text, (size_t)(at - text), NULL, 0);
+    free(text);
+    return f;
+}
+
+static void metadata_has_largest_sizes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head, *each;
+        size_t count;
+        const char *tail, *says;
+    } cases[] = {
+        {"{\"__metadata__\":{\"weir\":\"", " ", 8193, "\"}}", "more than 8 KiB"},
+        {"{\"__metadata__\":{\"weir\":\"", "[", 8192, "\"}}", "configuration is no valid JSON"},
+        {"{\"__metadata__\":{\"weir\":\"[]\",\"notes\":\"", " ", 1 << 20, "\"}}", "configuration is no JSON object"},
+        {"{\"__metadata__\":{\"weir\":\"[]\",\"notes\":\"", " ", (1 << 20) + 1, "\"}}", "notes has more than 1 MiB"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        file f = repeat(cases[i].head, cases[i].each, cases[i].count, cases[i].tail);
+        assert_refused(&f, WEIR_E_FORMAT, cases[i].says);
+        free(f.bytes);
+    }
 }
 
 static void a_header_has_a_largest_size(void **state)
@@ -663,20 +699,6 @@ static void assert_bounded(const file *f, weir_status expected, size_t notes)
         fail_msg("a file of %zu bytes took %zu bytes", f->size, beyond);
 }
 
-/* `head`, `count` times `each` (which may print the number), `tail`. */
-static file repeat(const char *head, const char *each, size_t count, const char *tail)
-{
-    char *text = malloc(strlen(head) + count * (strlen(each) + 20) + strlen(tail) + 1), *at = stpcpy(text, head);
-    for (size_t i = 0; i < count; i++) {
-        const char *hole = strchr(each, '#');
-        at += hole ? sprintf(at, "%.*s%zx%s", (int)(hole - each), each, i, hole + 1) : sprintf(at, "%s", each);
-    }
-    at = stpcpy(at, tail);
-    file f = compose(text, (size_t)(at - text), NULL, 0);
-    free(text);
-    return f;
-}
-
 static void memory_is_bounded_by_the_file(void **state)
 {
     (void)state;
@@ -774,6 +796,7 @@ static void every_failed_allocation_is_survived(void **state)
     for (weir_status status = WEIR_E_NOMEM; status != WEIR_OK; failures++) {
         granted = failures;
         status = weir_model_load(&loaded, "model.weir", WEIR_ISA_BEST, &scarce, &err);
+        /* jansson without memory may say that the text is wrong */
         assert_true(status == WEIR_OK || status == WEIR_E_NOMEM || status == WEIR_E_FORMAT);
         assert_true((status == WEIR_OK) == (loaded != NULL));
     }
@@ -863,6 +886,7 @@ int main(void)
         cmocka_unit_test(every_rule_of_the_header_is_kept),
         cmocka_unit_test(the_offset_shows_the_place),
         cmocka_unit_test(headers_that_are_no_header),
+        cmocka_unit_test(metadata_has_largest_sizes),
         cmocka_unit_test(a_header_has_a_largest_size),
         cmocka_unit_test(every_number_must_be_finite),
         cmocka_unit_test(every_truncation_is_refused),
