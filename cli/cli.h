@@ -1,0 +1,55 @@
+/* What the commands share.
+ * SPDX-License-Identifier: MIT */
+#ifndef WEIR_CLI_H
+#define WEIR_CLI_H
+
+#include <argp.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <weir.h>
+
+/* Exit statuses: done, failed, wrong usage; a command ended by a signal exits with 128 + its number. */
+enum { DONE = 0, FAILED = 1, USAGE = 2 };
+
+/* Prints "weir: sentence" and a full stop's absence on stderr; returns FAILED. */
+int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Prints a status line on stderr, unless quiet. */
+void say(bool quiet, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Flushes stdout and notices a full disk or a closed pipe: DONE or FAILED. */
+int finish_output(void);
+
+/* Numbers of options; a bad one ends the command with a usage error. */
+double option_number(const struct argp_state *state, const char *option, const char *text, double least, double most);
+uint32_t option_count(const struct argp_state *state, const char *option, const char *text, uint32_t least, uint32_t most);
+weir_activation option_activation(const struct argp_state *state, const char *option, const char *text);
+/* Index of text among NULL-ended names. */
+int option_name(const struct argp_state *state, const char *option, const char *text, const char *const *names);
+/* The instruction set of a name that this CPU has. */
+weir_isa option_isa(const struct argp_state *state, const char *text);
+
+extern const char *const direction_names[], *const output_names[], *const init_names[], *const optimizer_names[],
+    *const schedule_names[], *const isa_names[];
+
+/* A pool of threads behind the library's hook; 0 threads: as many as processors. */
+typedef struct threads {
+    weir_parallel parallel;
+    void *pool;
+} threads;
+threads threads_start(unsigned count);
+void threads_stop(threads *t);
+
+/* Loads a model and reads its notes, which must be a JSON object of this task (NULL: any). */
+int load_model(const char *path, weir_isa isa, const char *task, weir_model **model, json_t **notes);
+
+/* Writes a whole file beside the path and renames it over it; `write` prints the content. */
+int write_file(const char *path, void (*write)(FILE *f, const void *what), const void *what);
+
+int cmd_train(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
+int cmd_generate(int argc, char **argv);
+int cmd_forecast(int argc, char **argv);
+int cmd_classify(int argc, char **argv);
+int cmd_info(int argc, char **argv);
+int cmd_activations(int argc, char **argv);
+
+#endif

@@ -1,0 +1,147 @@
+/* weir forecast
+ * SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "data/series.h"
+#include "plot.h"
+
+typedef struct options {
+    const char *model, *data, *output, *plot;
+    uint32_t horizon;
+    double interval;
+    weir_isa isa;
+} options;
+
+enum { KEY_HORIZON = 256, KEY_INTERVAL, KEY_PLOT, KEY_ISA };
+
+static const struct argp_option option_list[] = {
+    {"horizon", KEY_HORIZON, "ROWS", 0, "Rows to forecast (24, or what the model has learned)", 0},
+    {"interval", KEY_INTERVAL, "SHARE", 0, "Width of the interval (0.9)", 0},
+    {"output", 'o', "FILE.csv", 0, "Where to write (standard output)", 0},
+    {"plot", KEY_PLOT, "FILE.svg", 0, "Draw history, forecast and interval", 0},
+    {"isa", KEY_ISA, "NAME", 0, "Instruction set", 0},
+    {0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    options *o = state->input;
+    switch (key) {
+    case KEY_HORIZON: o->horizon = option_count(state, "horizon", arg, 1, 1000000); break;
+    case KEY_INTERVAL: o->interval = option_number(state, "interval", arg, 0.01, 0.999); break;
+    case 'o': o->output = arg; break;
+    case KEY_PLOT: o->plot = arg; break;
+    case KEY_ISA: o->isa = option_isa(state, arg); break;
+    case ARGP_KEY_ARG:
+        if (o->data)
+            argp_error(state, "one model and one file of data are enough");
+        *(o->model ? &o->data : &o->model) = arg;
+        break;
+    case ARGP_KEY_END:
+        if (!o->data)
+            argp_error(state, "name the model and the data");
+        break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+typedef struct forecast {
+    const table *t;
+    const series_forecast_result *r;
+    const char *name; /* of the data */
+} forecast;
+
+/* label, then mean, lower and upper of each target */
+static void write_csv(FILE *f, const void *what)
+{
+    const series_forecast_result *r = ((const forecast *)what)->r;
+    const table *t = ((const forecast *)what)->t;
+    fprintf(f, "%s", r->label_column == SIZE_MAX ? "step" : t->column[r->label_column].name);
+    for (size_t i = 0; i < r->targets; i++)
+        fprintf(f, ",%s_mean,%s_lower,%s_upper", r->target[i], r->target[i], r->target[i]);
+    for (size_t h = 0; h < r->horizon; h++) {
+        fprintf(f, "\n%s", r->label[h]);
+        for (size_t i = 0; i < r->targets; i++) {
+            size_t at = i * r->horizon + h;
+            fprintf(f, ",%.7g,%.7g,%.7g", r->mean[at], r->lower[at], r->upper[at]);
+        }
+    }
+    fputc('\n', f);
+}
+
+/* Blocks for gnuplot: the history's end, then the forecast, of the first target. */
+static void write_data(FILE *f, const void *what)
+{
+    const series_forecast_result *r = ((const forecast *)what)->r;
+    const table *t = ((const forecast *)what)->t;
+    const double *history = t->column[r->column[0]].number;
+    size_t shown = 6 * r->horizon < t->rows ? 6 * r->horizon : t->rows, last = t->rows - 1;
+    fprintf(f, "# row value: history of %s\n", r->target[0]);
+    for (size_t i = t->rows - shown; i < t->rows; i++)
+        if (isfinite(history[i]))
+            fprintf(f, "%zu %.9g\n", i + 1, history[i]);
+        else
+            fputc('\n', f);
+    while (last > 0 && !isfinite(history[last]))
+        last--;
+    fprintf(f, "\n\n# row mean lower upper: forecast, from the last known value on\n%zu %.9g %.9g %.9g\n", last + 1, history[last],
+            history[last], history[last]);
+    for (size_t h = 0; h < r->horizon; h++)
+        fprintf(f, "%zu %.9g %.9g %.9g\n", t->rows + h + 1, r->mean[h], r->lower[h], r->upper[h]);
+}
+
+static void write_script(FILE *f, const char *data, const void *what)
+{
+    const forecast *c = what;
+    char target[80];
+    snprintf(target, sizeof target, "%s", c->r->target[0]);
+    for (char *p = target; *p; p++)
+        if (*p == '"' || *p == '\\')
+            *p = '_';
+    fprintf(f, "set xlabel 'row'\nset ylabel \"%s\" noenhanced\nset key top left\nset offsets graph 0.02, 0.02, 0.05, 0.05\n", target);
+    fprintf(f, "plot '%s' index 1 using 1:3:4 with filledcurves fc rgb '#f3c9a8' title 'interval', \\\n"
+               "     '' index 0 using 1:2 with lines lw 2 lc rgb '#1f6fb4' title 'history', \\\n"
+               "     '' index 1 using 1:2 with lines lw 2 lc rgb '#d1691f' title 'forecast'\n",
+            data);
+}
+
+static int deliver(const options *o, const forecast *f)
+{
+    int status = DONE;
+    if (o->output)
+        status = write_file(o->output, write_csv, f);
+    else {
+        write_csv(stdout, f);
+        status = finish_output();
+    }
+    return status == DONE && o->plot ? plot_draw(o->plot, false, write_data, write_script, f) : status;
+}
+
+int cmd_forecast(int argc, char **argv)
+{
+    static const struct argp argp = {option_list, parse, "MODEL DATA.csv",
+                                     "Forecasts the rows after the last one, with intervals.", 0, 0, 0};
+    options o = {.interval = 0.9};
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    weir_model *model;
+    json_t *notes;
+    if (load_model(o.model, o.isa, "series", &model, &notes))
+        return FAILED;
+    table *t = NULL;
+    series_forecast_result *r = NULL;
+    weir_error err;
+    int status;
+    if (table_read(&t, o.data, &err) || series_forecast(&r, model, t, o.horizon, o.interval, &err))
+        status = complain("%s", err.text);
+    else
+        status = deliver(&o, &(forecast){t, r, o.data});
+    series_forecast_free(r);
+    table_free(t);
+    weir_model_free(model);
+    json_decref(notes);
+    return status;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "plot.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+typedef struct plot {
+    const char *svg, *dat; /* names without folder, for the script runs in the picture's folder */
+    void (*script)(FILE *f, const char *data_file, const void *what);
+    const void *what;
+} plot;
+
+static const char *name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void write_script(FILE *f, const void *what)
+{
+    const plot *p = what;
+    fprintf(f, "# Draws %s: gnuplot %.*s.gp, in this folder\n", p->svg, (int)(strlen(p->svg) - 4), p->svg);
+    fprintf(f, "set terminal svg size 960,540 dynamic background '#ffffff' font 'sans-serif,14'\nset output '%s'\n", p->svg);
+    fprintf(f, "set border 3 lc rgb '#888888'\nset tics nomirror textcolor rgb '#333333'\nset grid ytics lc rgb '#e4e4e4'\n");
+    p->script(f, p->dat, p->what);
+}
+
+/* Runs gnuplot on the script in its folder; false if there is no gnuplot or it fails. */
+static bool run_gnuplot(const char *script)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    if (child < 0)
+        return false;
+    if (child == 0) {
+        char *folder = strdup(script), *slash = folder ? strrchr(folder, '/') : NULL;
+        if (slash) {
+            *slash = 0;
+            if (chdir(*folder ? folder : "/"))
+                _exit(127);
+        }
+        if (!freopen("/dev/null", "w", stderr) || !freopen("/dev/null", "w", stdout))
+            _exit(127);
+        execlp("gnuplot", "gnuplot", name_of(script), (char *)NULL);
+        _exit(127);
+    }
+    int status;
+    return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int plot_draw(const char *picture, bool quiet, void (*data)(FILE *f, const void *what),
+              void (*script)(FILE *f, const char *data_file, const void *what), const void *what)
+{
+    size_t length = strlen(picture);
+    if (length < 5 || strcmp(picture + length - 4, ".svg") != 0)
+        return complain("%s: a plot's name ends in .svg", picture);
+    char *dat = strdup(picture), *gp = strdup(picture);
+    int status = FAILED;
+    if (dat && gp) {
+        strcpy(dat + length - 4, ".dat");
+        strcpy(gp + length - 4, ".gp");
+        plot p = {name_of(picture), name_of(dat), script, what};
+        status = write_file(dat, data, what);
+        if (status == DONE)
+            status = write_file(gp, write_script, &p);
+        if (status == DONE && run_gnuplot(gp))
+            say(quiet, "plot: %s", picture);
+        else if (status == DONE)
+            say(quiet, "plot: gnuplot could not be run; later, in its folder: gnuplot %s", name_of(gp));
+    } else
+        complain("there is no memory left");
+    free(dat);
+    free(gp);
+    return status;
+}
