@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "data/text.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#include "data/fail.h"
 
 /* A part of the text as streams: stream r holds the tokens [r * length, (r + 1) * length] of the part. */
 typedef struct streams {
@@ -26,51 +25,24 @@ struct text {
     char summary[256];
 };
 
-static weir_status fail(weir_error *err, weir_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-static weir_status fail(weir_error *err, weir_status status, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    err->status = status;
-    err->offset = 0;
-    vsnprintf(err->text, sizeof err->text, format, args);
-    va_end(args);
-    return status;
-}
-
 /* ---- Reading ---- */
 
 /* Appends a file's bytes to *bytes. */
 static weir_status append_file(const char *path, unsigned char **bytes, size_t *size, weir_error *err)
 {
-    struct stat st;
-    FILE *f = fopen(path, "rb");
-    if (!f || fstat(fileno(f), &st)) {
-        int reason = errno;
-        if (f)
-            fclose(f);
-        return fail(err, WEIR_E_IO, "%s cannot be read: %s", path, strerror(reason));
-    }
-    if (S_ISDIR(st.st_mode)) {
-        fclose(f);
-        return fail(err, WEIR_E_IO, "%s is a folder; name a file", path);
-    }
-    enum { PIECE = 1 << 16 };
-    size_t got = PIECE;
-    while (got == PIECE) {
-        unsigned char *more = realloc(*bytes, *size + PIECE);
-        if (!more) {
-            fclose(f);
-            return fail(err, WEIR_E_NOMEM, "%s does not fit in memory", path);
-        }
+    unsigned char *part;
+    size_t n;
+    weir_status status = data_read_file(path, &part, &n, err);
+    if (status)
+        return status;
+    unsigned char *more = realloc(*bytes, *size + n + 1);
+    if (more) {
+        memcpy(more + *size, part, n);
         *bytes = more;
-        got = fread(more + *size, 1, PIECE, f);
-        *size += got;
+        *size += n;
     }
-    bool failed = ferror(f);
-    fclose(f);
-    return failed ? fail(err, WEIR_E_IO, "%s cannot be read: %s", path, strerror(errno)) : WEIR_OK;
+    free(part);
+    return more ? WEIR_OK : data_no_memory(err);
 }
 
 static void find_vocabulary(text *t, const unsigned char *bytes)
@@ -133,15 +105,15 @@ static weir_status split(text *t, const text_options *o, const char *name, weir_
     uint32_t rows = o->batch ? o->batch : 50, steps = o->steps ? o->steps : 64;
     size_t cut = (size_t)((o->split > 0 ? o->split : 0.9) * (double)t->size);
     if (t->size == 0)
-        return fail(err, WEIR_E_FORMAT, "%s is empty", name);
+        return data_fail(err, WEIR_E_FORMAT, "%s is empty", name);
     if (t->size < LEAST_BYTES || t->size - cut < 2 || cut < 2)
-        return fail(err, WEIR_E_FORMAT, "%s has only %zu bytes of text; at least %d are needed to train and to validate", name, t->size,
+        return data_fail(err, WEIR_E_FORMAT, "%s has only %zu bytes of text; at least %d are needed to train and to validate", name, t->size,
                     (int)LEAST_BYTES);
     if (t->vocabulary < 2)
-        return fail(err, WEIR_E_FORMAT, "%s repeats one single byte; there is nothing to learn", name);
+        return data_fail(err, WEIR_E_FORMAT, "%s repeats one single byte; there is nothing to learn", name);
     if (!streams_make(&t->train, t->tokens, cut, rows, steps) ||
         !streams_make(&t->valid, t->tokens + cut, t->size - cut, rows, t->train.steps))
-        return fail(err, WEIR_E_NOMEM, "there is no memory for batches of %u streams", (unsigned)rows);
+        return data_fail(err, WEIR_E_NOMEM, "there is no memory for batches of %u streams", (unsigned)rows);
     t->train_source = (weir_source){streams_batches(&t->train), streams_get, &t->train};
     t->valid_source = (weir_source){streams_batches(&t->valid), streams_get, &t->valid};
     snprintf(t->summary, sizeof t->summary, "text: %zu bytes, %u different; %zu train in %u streams of %u steps, %zu validate", t->size,
@@ -154,7 +126,7 @@ weir_status text_open(text **out, char *const *paths, size_t count, const text_o
     *out = NULL;
     unsigned char *bytes = NULL;
     text *t = calloc(1, sizeof *t);
-    weir_status status = t ? WEIR_OK : fail(err, WEIR_E_NOMEM, "there is no memory left");
+    weir_status status = t ? WEIR_OK : data_no_memory(err);
     for (size_t i = 0; i < count && !status; i++)
         status = append_file(paths[i], &bytes, &t->size, err);
     if (!status) {
@@ -162,7 +134,7 @@ weir_status text_open(text **out, char *const *paths, size_t count, const text_o
         t->tokens = malloc((t->size + 1) * sizeof *t->tokens);
         for (size_t i = 0; t->tokens && i < t->size; i++)
             t->tokens[i] = t->token_of[bytes[i]];
-        status = t->tokens ? split(t, options, paths[0], err) : fail(err, WEIR_E_NOMEM, "%s does not fit in memory", paths[0]);
+        status = t->tokens ? split(t, options, paths[0], err) : data_fail(err, WEIR_E_NOMEM, "%s does not fit in memory", paths[0]);
     }
     free(bytes);
     if (status)
@@ -258,16 +230,16 @@ weir_status text_evaluate(const weir_model *model, const json_t *notes, const ch
     size_t size = 0;
     *result = (text_result){0};
     if (!text_vocabulary(notes, token_of, byte_of) || json_array_size(json_object_get(notes, "vocabulary")) != weir_model_config(model)->tokens)
-        return fail(err, WEIR_E_FORMAT, "the model's vocabulary is broken");
+        return data_fail(err, WEIR_E_FORMAT, "the model's vocabulary is broken");
     weir_status status = append_file(path, &bytes, &size, err);
     size_t begin = (size_t)(first * (double)size);
     result->bytes = size - begin;
     uint32_t *tokens = malloc((result->bytes + 1) * sizeof *tokens);
     streams s = {0};
     if (!status && result->bytes < 2)
-        status = fail(err, WEIR_E_FORMAT, "%s has only %zu bytes to measure; at least 2 are needed", path, result->bytes);
+        status = data_fail(err, WEIR_E_FORMAT, "%s has only %zu bytes to measure; at least 2 are needed", path, result->bytes);
     if (!status && !tokens)
-        status = fail(err, WEIR_E_NOMEM, "%s does not fit in memory", path);
+        status = data_fail(err, WEIR_E_NOMEM, "%s does not fit in memory", path);
     for (size_t i = 0; i < result->bytes && !status; i++) {
         unsigned char b = bytes[begin + i];
         tokens[i] = token_of[b];
@@ -275,7 +247,7 @@ weir_status text_evaluate(const weir_model *model, const json_t *notes, const ch
             result->first_unknown = b;
     }
     if (!status && !streams_make(&s, tokens, result->bytes, 50, 64))
-        status = fail(err, WEIR_E_NOMEM, "there is no memory left");
+        status = data_no_memory(err);
     if (!status)
         status = evaluate_streams(model, &s, parallel, &result->loss, err);
     streams_free(&s);
