@@ -51,7 +51,7 @@ static const struct argp_option option_list[] = {
     {"split", KEY_SPLIT, "SHARE", 0, "Share of the data, from its start, that trains; the rest validates (text 0.9, CSV 0.8)", 0},
     {"target", KEY_TARGET, "COLUMNS", 0, "Columns to forecast, by commas (series)", 0},
     {"period", KEY_PERIOD, "ROWS", 0, "Rows of a season; 1: none (series; default: found)", 0},
-    {"transform", KEY_TRANSFORM, "NAME", 0, "auto, none or log (series)", 0},
+    {"transform", KEY_TRANSFORM, "NAME", 0, "auto, none, log or sqrt (series)", 0},
     {"horizon", KEY_HORIZON, "ROWS", 0, "Rows ahead that the network learns to forecast (series; default 24)", 0},
     {"holdout", KEY_HOLDOUT, "N", 0, "Last rows kept away from training, a share or a number; 0: none (series; default 0.2)", 0},
     {"id", KEY_ID, "COLUMN", 0, "Column of sequence ids (labels)", 0},

@@ -11,9 +11,13 @@
 #include "data/columns.h"
 #include "data/fail.h"
 
-/* What a forecast starts from; the network learns what is left. */
-typedef enum base { BASE_MEAN, BASE_LAST, BASE_SEASON } base;
-static const char *const base_names[] = {"mean", "last", "season"};
+/* What a forecast starts from; the network learns what is left: a straight line in the last known value, fitted for each horizon (for
+ * noise that is the mean, for a random walk the last value), or the value at the same place of the last known season. */
+typedef enum base { BASE_LINE, BASE_SEASON } base;
+static const char *const base_names[] = {"line", "season"};
+
+typedef enum transform { TRANSFORM_NONE, TRANSFORM_LOG, TRANSFORM_SQRT } transform;
+static const char *const transform_names[] = {"none", "log", "sqrt"};
 
 enum { MOST_HORIZON = 10000, WARM_UP = 4 /* the first quarter of a window only fills the state */ };
 
@@ -21,8 +25,9 @@ enum { MOST_HORIZON = 10000, WARM_UP = 4 /* the first quarter of a window only f
 typedef struct target {
     char *name;
     size_t column;
-    bool log;
+    transform transform;
     base base;
+    double *line;           /* [horizon] slope of the straight line */
     double *offset, *scale; /* [horizon] mean and deviation of what is left at each horizon, in the training part */
     double *width;          /* [horizon] factor of the standard deviation that makes intervals true on the validation part */
 } target;
@@ -59,17 +64,23 @@ struct series {
 
 static double forward_transform(const target *t, double x)
 {
-    return t->log ? (x > 0 ? log(x) : (double)NAN) : x;
+    switch (t->transform) {
+    case TRANSFORM_LOG:
+        return x > 0 ? log(x) : (double)NAN;
+    case TRANSFORM_SQRT:
+        return x >= 0 ? sqrt(x) : (double)NAN;
+    case TRANSFORM_NONE:
+        break;
+    }
+    return x;
 }
 
 /* Base of the value h rows after row `origin`. */
 static double base_at(const recipe *r, const view *v, size_t i, size_t origin, size_t h)
 {
     const target *t = r->target + i;
-    if (t->base == BASE_MEAN)
-        return 0;
-    if (t->base == BASE_LAST)
-        return v->known[i][origin];
+    if (t->base == BASE_LINE)
+        return t->line[h - 1] * v->known[i][origin];
     size_t seasons = (h + r->period - 1) / r->period * r->period;
     return origin + h >= seasons ? v->known[i][origin + h - seasons] : v->known[i][origin];
 }
@@ -80,6 +91,7 @@ static void recipe_free(recipe *r)
 {
     for (size_t i = 0; r->target && i < r->targets; i++) {
         free(r->target[i].name);
+        free(r->target[i].line);
         free(r->target[i].offset);
         free(r->target[i].scale);
         free(r->target[i].width);
@@ -102,8 +114,9 @@ static json_t *recipe_json(const recipe *r)
     json_t *targets = json_array();
     for (size_t i = 0; i < r->targets; i++) {
         const target *t = r->target + i;
-        json_array_append_new(targets, json_pack("{s:s, s:b, s:s, s:o, s:o, s:o}", "name", t->name, "log", t->log, "base",
-                                                 base_names[t->base], "offset", numbers_json(t->offset, r->horizon), "scale",
+        json_array_append_new(targets, json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "name", t->name, "transform",
+                                                 transform_names[t->transform], "base", base_names[t->base], "line",
+                                                 numbers_json(t->line, r->horizon), "offset", numbers_json(t->offset, r->horizon), "scale",
                                                  numbers_json(t->scale, r->horizon), "width", numbers_json(t->width, r->horizon)));
     }
     return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "task", "series", "horizon", (json_int_t)r->horizon, "steps",
@@ -125,19 +138,28 @@ static double *numbers_read(const json_t *a, size_t n)
     return x;
 }
 
+/* Index of a name, or n. */
+static size_t name_index(const json_t *text, const char *const *names, size_t n)
+{
+    const char *name = json_string_value(text);
+    size_t i = 0;
+    while (i < n && !(name && strcmp(name, names[i]) == 0))
+        i++;
+    return i;
+}
+
 static bool target_read(target *t, const json_t *o, size_t horizon, const table *from)
 {
-    const char *name = json_string_value(json_object_get(o, "name")), *kind = json_string_value(json_object_get(o, "base"));
-    if (!name || !kind)
+    const char *name = json_string_value(json_object_get(o, "name"));
+    size_t b = name_index(json_object_get(o, "base"), base_names, 2), f = name_index(json_object_get(o, "transform"), transform_names, 3);
+    if (!name || b == 2 || f == 3)
         return false;
-    int b = 2;
-    while (b >= 0 && strcmp(kind, base_names[b]) != 0)
-        b--;
-    *t = (target){.name = strdup(name), .log = json_is_true(json_object_get(o, "log")), .base = (base)b, .column = table_find(from, name)};
+    *t = (target){.name = strdup(name), .transform = (transform)f, .base = (base)b, .column = table_find(from, name)};
+    t->line = numbers_read(json_object_get(o, "line"), horizon);
     t->offset = numbers_read(json_object_get(o, "offset"), horizon);
     t->scale = numbers_read(json_object_get(o, "scale"), horizon);
     t->width = numbers_read(json_object_get(o, "width"), horizon);
-    return b >= 0 && t->name && t->offset && t->scale && t->width;
+    return t->name && t->line && t->offset && t->scale && t->width;
 }
 
 static size_t size_read(const json_t *o, const char *key, size_t most)
@@ -236,7 +258,7 @@ static weir_status view_inputs(view *v, const recipe *r, const table *t, weir_er
             const target *g = r->target + i;
             size_t back = g->base == BASE_SEASON ? r->period : 1;
             double moved = row >= back ? v->known[i][row] - v->known[i][row - back] : 0;
-            *x++ = (float)((moved - (g->base == BASE_MEAN ? 0 : g->offset[0])) / g->scale[0]);
+            *x++ = (float)((moved - (g->base == BASE_SEASON ? g->offset[0] : 0)) / g->scale[0]);
         }
         double angle = 6.283185307179586 * (double)(row % r->period) / (double)r->period;
         if (r->period > 1) {
@@ -351,29 +373,46 @@ static size_t period_of_values(const double *x, size_t n)
 
 static void choose_base(target *t, const double *known, size_t n, size_t period)
 {
-    double all = variance_of_step(known, n, 0), one = variance_of_step(known, n, 1);
     moments m = {0};
     for (size_t i = 0; i < n; i++)
         moments_add(&m, known[i]);
-    all = variance(&m);
     bool seasons = period > 1 && n >= 3 * period;
-    if (seasons && variance_of_step(known, n, period) < 0.3 * all)
-        t->base = BASE_SEASON;
-    else
-        t->base = one < 0.15 * all ? BASE_LAST : BASE_MEAN;
+    t->base = seasons && variance_of_step(known, n, period) < 0.3 * variance(&m) ? BASE_SEASON : BASE_LINE;
+}
+
+/* Least squares of the value h rows later against the last known value. */
+static double slope_of(const view *v, size_t i, size_t h, size_t end)
+{
+    moments x = {0}, y = {0};
+    double both = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t row = h; row < end; row++) {
+            double later = v->value[i][row], now = v->known[i][row - h];
+            if (!isfinite(later))
+                continue;
+            if (pass)
+                both += (now - x.mean) * (later - y.mean);
+            else {
+                moments_add(&x, now);
+                moments_add(&y, later);
+            }
+        }
+    return x.square > 0 ? both / x.square : 0;
 }
 
 /* Mean and deviation of what is left at each horizon. */
 static weir_status measure(recipe *r, const view *v, size_t i, size_t end, weir_error *err)
 {
     target *t = r->target + i;
+    t->line = calloc(r->horizon, sizeof(double));
     t->offset = calloc(r->horizon, sizeof(double));
     t->scale = calloc(r->horizon, sizeof(double));
     t->width = calloc(r->horizon, sizeof(double));
-    if (!t->offset || !t->scale || !t->width)
+    if (!t->line || !t->offset || !t->scale || !t->width)
         return data_no_memory(err);
     for (size_t h = 1; h <= r->horizon; h++) {
         moments m = {0};
+        t->line[h - 1] = t->base == BASE_LINE ? slope_of(v, i, h, end) : 0;
         for (size_t origin = t->base == BASE_SEASON ? r->period : 0; origin + h < end; origin++)
             if (isfinite(v->value[i][origin + h]))
                 moments_add(&m, v->value[i][origin + h] - base_at(r, v, i, origin, h));
@@ -446,10 +485,12 @@ static weir_status split_rows(series *s, const table *t, const series_options *o
 static weir_status choose_rules(series *s, const table *t, const series_options *o, weir_error *err)
 {
     recipe *r = &s->r;
-    const char *transform = o->transform ? o->transform : "auto";
-    bool automatic = strcmp(transform, "auto") == 0, logarithm = strcmp(transform, "log") == 0;
-    if (!automatic && !logarithm && strcmp(transform, "none") != 0)
-        return data_fail(err, WEIR_E_ARGUMENT, "--transform takes auto, none or log, not \"%s\"", transform);
+    const char *wanted = o->transform ? o->transform : "auto";
+    size_t asked = 0;
+    while (asked < 3 && strcmp(wanted, transform_names[asked]) != 0)
+        asked++;
+    if (asked == 3 && strcmp(wanted, "auto") != 0)
+        return data_fail(err, WEIR_E_ARGUMENT, "--transform takes auto, none, log or sqrt, not \"%s\"", wanted);
     weir_status status = view_values(&s->v, r, t, err);
     if (status)
         return status;
@@ -471,13 +512,13 @@ static weir_status choose_rules(series *s, const table *t, const series_options 
         if (variance(&m) <= 0)
             return data_fail(err, WEIR_E_FORMAT, "%s: column \"%s\" is constant in the training part; there is nothing to learn", t->path,
                              r->target[i].name);
-        if (logarithm && !(least > 0))
-            return data_fail(err, WEIR_E_ARGUMENT, "%s: column \"%s\" has values that are not positive; it has no logarithm", t->path,
-                             r->target[i].name);
-        r->target[i].log = logarithm || (automatic && least > 0 && swings_with_level(s->v.known[i], n, block));
+        if ((asked == TRANSFORM_LOG && !(least > 0)) || (asked == TRANSFORM_SQRT && !(least >= 0)))
+            return data_fail(err, WEIR_E_ARGUMENT, "%s: column \"%s\" has values that have no %s", t->path, r->target[i].name, wanted);
+        bool swings = asked == 3 && least >= 0 && swings_with_level(s->v.known[i], n, block);
+        r->target[i].transform = asked < 3 ? (transform)asked : !swings ? TRANSFORM_NONE : least > 0 ? TRANSFORM_LOG : TRANSFORM_SQRT;
     }
     view_free(&s->v);
-    status = view_values(&s->v, r, t, err); /* again, in logarithms */
+    status = view_values(&s->v, r, t, err); /* again, transformed */
     for (size_t i = 0; i < r->targets && !status; i++) {
         choose_base(r->target + i, s->v.known[i], n, r->period);
         status = measure(r, &s->v, i, n, err);
@@ -513,7 +554,7 @@ static weir_status plan_windows(series *s, const series_options *o, weir_error *
     size_t usable = s->train_end - s->least_row;
     if (s->train_end <= s->least_row + 8)
         return data_fail(err, WEIR_E_FORMAT, "the training part is shorter than two seasons; give --period 1");
-    s->r.steps = o->steps ? smaller(o->steps, usable) : smaller(48, usable * 2 / 3);
+    s->r.steps = o->steps ? smaller(o->steps, usable) : smaller(64, usable * 2 / 3);
     s->batch = o->batch ? o->batch : 16;
     s->seed = o->seed ? o->seed : 1;
     size_t cover = 3 * usable / (s->r.steps * s->batch);
@@ -535,8 +576,8 @@ static void describe(series *s, const table *t)
     used += (size_t)snprintf(s->summary, sizeof s->summary, "series: %zu rows; %zu train, %zu validate, %zu are kept away; season of %zu rows",
                              t->rows, s->train_end, s->valid_end - s->train_end, t->rows - s->valid_end, r->period);
     for (size_t i = 0; i < r->targets && used < sizeof s->summary; i++)
-        used += (size_t)snprintf(s->summary + used, sizeof s->summary - used, "\ntarget %s: %sfrom the %s", r->target[i].name,
-                                 r->target[i].log ? "logarithm, " : "", base_names[r->target[i].base]);
+        used += (size_t)snprintf(s->summary + used, sizeof s->summary - used, "\ntarget %s: transform %s, base %s", r->target[i].name,
+                                 transform_names[r->target[i].transform], base_names[r->target[i].base]);
     if (used < sizeof s->summary)
         columns_describe(&r->inputs, t, s->summary + used, sizeof s->summary - used);
 }
@@ -735,42 +776,60 @@ static double normal_quantile(double p)
     return low;
 }
 
-/* The factor that lets the 90 % interval hold 90 % of the validation part's rows at each horizon, drawn towards the factor of all
- * horizons together, the more the fewer rows there are (as if `PRIOR` rows had told that). */
-static void calibrate(series *s, const outcome *o, size_t first, size_t count)
+/* The 90 % quantile of n ratios over that of the normal distribution. */
+static double factor_of(double *ratio, size_t n)
 {
-    enum { PRIOR = 40 };
-    const recipe *r = &s->r;
-    size_t n = r->targets * r->horizon, all = 0;
-    double *ratio = malloc(count * sizeof *ratio), *pool = malloc(count * r->horizon * sizeof *pool), z = normal_quantile(0.95);
-    for (size_t i = 0; i < r->targets && ratio && pool; i++, all = 0) {
-        for (int pass = 0; pass < 2; pass++) {
-            double common = 1;
-            if (pass && all) {
-                qsort(pool, all, sizeof *pool, ascending);
-                common = pool[(size_t)(0.9 * (double)(all - 1) + 0.5)] / z;
-            }
-            for (size_t h = 1; h <= r->horizon; h++) {
-                size_t m = 0;
-                for (size_t k = 0; k < count; k++) {
-                    size_t row = first + k + h;
-                    const outcome *at = o + k * n + i * r->horizon + h - 1;
-                    if (row >= s->train_end && row < s->valid_end && isfinite(s->v.value[i][row]))
-                        ratio[m++] = fabs(s->v.value[i][row] - at->mean) / at->deviation;
-                }
-                if (!pass) {
-                    memcpy(pool + all, ratio, m * sizeof *ratio);
-                    all += m;
-                    continue;
-                }
-                qsort(ratio, m, sizeof *ratio, ascending);
-                double own = m ? ratio[(size_t)(0.9 * (double)(m - 1) + 0.5)] / z : common;
-                r->target[i].width[h - 1] = ((double)m * own + PRIOR * common) / (double)(m + PRIOR);
-            }
+    qsort(ratio, n, sizeof *ratio, ascending);
+    return ratio[(size_t)(0.9 * (double)(n - 1) + 0.5)] / normal_quantile(0.95);
+}
+
+/* Series change: of up to 4 stretches of the validation part, each of at least 100 rows, the one that needs the widest interval counts
+ * for three quarters, all rows together for the rest. */
+static double cautious_factor(double *ratio, size_t n)
+{
+    enum { STRETCH = 100, MOST_STRETCHES = 4 };
+    size_t stretches = n / STRETCH < 1 ? 1 : n / STRETCH > MOST_STRETCHES ? MOST_STRETCHES : n / STRETCH;
+    double widest = 0;
+    for (size_t i = 0; i < stretches; i++)
+        widest = fmax(widest, factor_of(ratio + i * n / stretches, (i + 1) * n / stretches - i * n / stretches));
+    return 0.75 * widest + 0.25 * factor_of(ratio, n);
+}
+
+/* The standard deviations by which the model misses each known row of the validation part at horizon h, in the order of the rows. */
+static size_t misses(const series *s, const outcome *o, size_t first, size_t count, size_t i, size_t h, double *ratio)
+{
+    size_t m = 0, n = s->r.targets * s->r.horizon;
+    for (size_t k = 0; k < count; k++) {
+        size_t row = first + k + h;
+        const outcome *at = o + k * n + i * s->r.horizon + h - 1;
+        if (row >= s->train_end && row < s->valid_end && isfinite(s->v.value[i][row]))
+            ratio[m++] = fabs(s->v.value[i][row] - at->mean) / at->deviation;
+    }
+    return m;
+}
+
+/* The factor that lets the 90 % interval hold 90 % of the validation part's rows at each horizon, drawn towards the mean factor of all
+ * horizons, the more the fewer rows there are (as if PRIOR rows had told it). */
+static weir_status calibrate(series *s, const outcome *o, size_t first, size_t count, weir_error *err)
+{
+    enum { PRIOR = 20 };
+    double *ratio = malloc(count * sizeof *ratio);
+    if (!ratio)
+        return data_no_memory(err);
+    for (size_t i = 0; i < s->r.targets; i++) {
+        double *width = s->r.target[i].width, common = 0;
+        size_t rows = 0;
+        for (size_t h = 1; h <= s->r.horizon; h++) {
+            size_t m = misses(s, o, first, count, i, h, ratio);
+            width[h - 1] = m ? cautious_factor(ratio, m) : 1;
+            common += width[h - 1] / (double)s->r.horizon;
+            rows = m;
         }
+        for (size_t h = 1; h <= s->r.horizon; h++)
+            width[h - 1] = ((double)rows * width[h - 1] + PRIOR * common) / (double)(rows + PRIOR);
     }
     free(ratio);
-    free(pool);
+    return WEIR_OK;
 }
 
 weir_status series_notes(series *s, const weir_model *model, char **notes, weir_error *err)
@@ -779,8 +838,9 @@ weir_status series_notes(series *s, const weir_model *model, char **notes, weir_
     size_t first = s->train_end > s->r.horizon ? s->train_end - s->r.horizon : 0, count = s->valid_end - first;
     outcome *o = malloc(count * s->r.targets * s->r.horizon * sizeof *o);
     weir_status status = o ? run_origins(&s->r, &s->v, model, first, count, o, err) : data_no_memory(err);
+    if (!status)
+        status = calibrate(s, o, first, count, err);
     if (!status) {
-        calibrate(s, o, first, count);
         json_t *json = recipe_json(&s->r);
         *notes = json_dumps(json, JSON_COMPACT);
         json_decref(json);
@@ -811,21 +871,31 @@ static weir_status open_model(recipe *r, view *v, const weir_model *model, const
     return status;
 }
 
-/* The forecast in the column's own units; the mean of a logarithm's normal distribution is that of the log-normal. */
+static double own_units(const target *t, double x)
+{
+    switch (t->transform) {
+    case TRANSFORM_LOG:
+        return exp(x);
+    case TRANSFORM_SQRT:
+        return x > 0 ? x * x : 0;
+    case TRANSFORM_NONE:
+        break;
+    }
+    return x;
+}
+
+/* The mean in the column's own units: of the log-normal distribution, or of the square of a normal variable. */
 static double mean_of(const target *t, outcome o)
 {
-    return t->log ? exp(o.mean + 0.5 * o.deviation * o.deviation) : o.mean;
+    double variance_of_it = o.deviation * o.deviation;
+    if (t->transform == TRANSFORM_LOG)
+        return exp(o.mean + 0.5 * variance_of_it);
+    return t->transform == TRANSFORM_SQRT ? o.mean * o.mean + variance_of_it : o.mean;
 }
 
 static double edge_of(const target *t, outcome o, size_t h, double z)
 {
-    double x = o.mean + z * t->width[h - 1] * o.deviation;
-    return t->log ? exp(x) : x;
-}
-
-static double own_units(const target *t, double x)
-{
-    return t->log ? exp(x) : x;
+    return own_units(t, o.mean + z * t->width[h - 1] * o.deviation);
 }
 
 static series_score score_of(const recipe *r, const view *v, size_t i, size_t h, const outcome *o, size_t origin0, size_t first, double z)

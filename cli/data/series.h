@@ -16,7 +16,7 @@
 /* How to read and split a table; 0 and NULL mean the default. */
 typedef struct series_options {
     const char *targets;   /* columns to forecast, by commas; default: the first column of numbers that is no date and no counter */
-    const char *transform; /* "auto" (default), "none" or "log" */
+    const char *transform; /* "auto" (default), "none", "log" or "sqrt" */
     uint32_t period;       /* rows of a season; default: found from the training part; 1: none */
     uint32_t horizon;      /* rows ahead that the network learns to forecast; default 24, and less than a quarter of the rows */
     double holdout;        /* the last rows, kept away from training: a share if below 1, else a number of rows; default 0.2 */
