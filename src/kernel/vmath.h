@@ -1,122 +1,216 @@
 /* Exponentials and their relatives in vector operations, for arguments that the activations need. NaN in, NaN out.
  *
- * Float targets: x = n ln 2 + r, |r| <= ln 2 / 2, e^r - 1 = r + r^2 P(r) with the Taylor coefficients to r^7 (truncation below 1.5e-8
- * of e^r - 1). Arguments are clamped so that no scaling leaves the exponent's range; subnormal results are kept.
+ * Float targets: x = n ln 2 + r, |r| <= ln 2 / 2, and e^r - 1 = r + r^2 P(r). The polynomials come from tools/polynomials.sollya.
+ * Arguments are held where no scaling leaves the exponent's range. An exponential that is to be multiplied on is kept times UP = 2^48
+ * ("raised") and lowered at the very end, so that a subnormal result is rounded once. Where an error of the argument would be
+ * multiplied by the steepness of the exponential, the argument comes in two parts, x + low.
+ *
+ * The largest errors of all activations, measured: docs/activations.md.
  *
  * SPDX-License-Identifier: MIT */
 
 #define V(c) v_set(REAL(c))
 
+/* (a + a_low) / (d + d_low) - q, where q is near a / d, and r near 1 / d */
+static inline vec quotient_low(vec q, vec a, vec a_low, vec d, vec d_low, vec r)
+{
+    return v_mul(v_sub(v_add(v_fma(v_neg(q), d, a), a_low), v_mul(q, d_low)), r);
+}
+
 #ifdef REFERENCE
+
+#define HELD V(1e100) /* arguments are held here where a factor that vanishes at infinity needs a finite partner */
 
 static inline vec v_exp(vec x)
 {
     return exp(x);
 }
-/* x <= 0 */
-static inline void v_exp_expm1(vec x, vec *e, vec *m)
+static inline vec v_exp_raised(vec x)
+{
+    return exp(x);
+}
+static inline vec v_exp_raised_low(vec x, vec low)
+{
+    return exp(x + low);
+}
+static inline vec v_lower(vec x)
+{
+    return x;
+}
+static inline vec v_expm1(vec x)
+{
+    return expm1(x);
+}
+static inline void v_exp_raised_expm1(vec x, vec *e, vec *m)
 {
     *e = exp(x);
     *m = expm1(x);
 }
-/* log(1 + e), 0 <= e <= 1 */
 static inline vec v_log1p(vec e)
 {
     return log1p(e);
 }
-/* The standard normal distribution left of -a, and its density at a, a >= 0. */
-static inline void v_normal_tail(vec a, vec *tail, vec *density)
+static inline void v_normal_tail(vec a, vec *area, vec *shape)
 {
-    *tail = 0.5 * erfc(a * 0.70710678118654752440);
-    *density = 0.39894228040143267794 * exp(-0.5 * a * a);
+    a = v_min(HELD, a);
+    double e = exp(-0.5 * a * a), tail = 0.5 * erfc(a * 0.70710678118654752440);
+    *area = a * tail;
+    *shape = tail - 0.39894228040143267794 * a * e;
+}
+
+/* 2 sqrt(2/pi) (a + 0.044715 a^3) */
+static inline vec v_cubic(vec a, vec *low)
+{
+    *low = 0;
+    a = v_min(HELD, a);
+    return 1.5957691216057307118 * (a + 0.044715 * a * a * a);
+}
+/* 2 sqrt(2/pi) (a + 3 * 0.044715 a^3) */
+static inline vec v_cubic_slope(vec a, vec *low)
+{
+    *low = 0;
+    a = v_max(v_neg(HELD), v_min(HELD, a));
+    return 1.5957691216057307118 * (a + 0.134145 * a * a * a);
 }
 
 #else
 
-/* q = e^r - 1 and n with x + low = n ln 2 + r; low is a correction far smaller than x. */
-static inline vec reduce(vec x, vec low, vec *n)
+#define HELD V(120.0) /* arguments are held here where a factor that vanishes at infinity needs a finite partner */
+
+/* r and n of x = n ln 2 + r; |x| < 2^15 ln 2 */
+static inline vec reduce(vec x, vec *n)
 {
     *n = v_rint(v_mul(x, V(0x1.715476p+0)));
-    vec r = v_fma(*n, V(-0x1.62e43p-1), x); /* ln 2 in two parts; this product is exact in the fma */
-    r = v_add(v_fma(*n, V(0x1.05c61p-29), r), low);
-    vec p = V(1.98412698e-4);
-    p = v_fma(p, r, V(1.38888889e-3));
-    p = v_fma(p, r, V(8.33333333e-3));
-    p = v_fma(p, r, V(4.16666667e-2));
-    p = v_fma(p, r, V(1.66666667e-1));
+    vec r =
+        v_fma(*n, V(-0x1.62e43p-1), x); /* ln 2 in two parts: the product with the first is exact, and so is this difference */
+    return v_fma(*n, V(0x1.05c61p-29), r);
+}
+/* e^r - 1 */
+static inline vec expm1_reduced(vec r)
+{
+    vec p = V(0x1.6d3074p-10);
+    p = v_fma(V(0x1.a2d982p-13), r, p);
+    p = v_fma(p, r, V(0x1.110fc2p-7));
+    p = v_fma(p, r, V(0x1.5555p-5));
+    p = v_fma(p, r, V(0x1.555556p-3));
     p = v_fma(p, r, V(0.5));
     return v_fma(v_mul(r, r), p, r);
 }
-
-/* 2^n (1 + q) in two factors, since n may be outside the exponents of normal numbers. */
-static inline vec rescale(vec q, vec n)
+static inline vec raised_pow2(vec n)
 {
+    return v_pow2(v_add(n, V(48.0)));
+}
+static inline vec v_lower(vec x)
+{
+    return v_mul(x, V(0x1p-48));
+}
+
+/* e^x, infinity from 88.73 on, 0 below -104. 2^n in two factors, since n may be outside the exponents of normal numbers. */
+static inline vec v_exp(vec x)
+{
+    vec n, q = expm1_reduced(reduce(v_max(V(-105.0), v_min(V(89.0), x)), &n));
     vec half = v_rint(v_mul(n, V(0.5))), s = v_pow2(half);
     return v_mul(v_fma(s, q, s), v_pow2(v_sub(n, half)));
 }
-
-/* Infinity from 88.73 on, 0 below -104. */
-static inline vec v_exp(vec x)
+/* 2^48 e^x, x <= 20; below -120 as there */
+static inline vec v_exp_raised(vec x)
 {
-    vec n, q = reduce(v_max(V(-105.0), v_min(V(89.0), x)), V(0.0), &n);
-    return rescale(q, n);
+    vec n, q = expm1_reduced(reduce(v_max(V(-120.0), x), &n)), s = raised_pow2(n);
+    return v_fma(s, q, s);
 }
-
-/* x <= 0: *e = e^x, *m = e^x - 1 without cancellation. */
-static inline void v_exp_expm1(vec x, vec *e, vec *m)
+static inline vec v_exp_raised_low(vec x, vec low)
 {
-    vec n, q = reduce(v_max(V(-105.0), x), V(0.0), &n);
-    vec half = v_rint(v_mul(n, V(0.5))), s = v_mul(v_pow2(half), v_pow2(v_sub(n, half)));
+    vec n, q = expm1_reduced(v_add(reduce(v_max(V(-120.0), x), &n), low)), s = raised_pow2(n);
+    return v_fma(s, q, s);
+}
+/* e^x - 1, x <= 0 */
+static inline vec v_expm1(vec x)
+{
+    vec n, q = expm1_reduced(reduce(v_max(V(-20.0), x), &n)), s = v_pow2(n);
+    return v_fma(s, q, v_sub(s, V(1.0)));
+}
+/* Both, x <= 0; the second with the bits of v_expm1 */
+static inline void v_exp_raised_expm1(vec x, vec *e, vec *m)
+{
+    vec n, q = expm1_reduced(reduce(v_max(V(-120.0), x), &n)), s = raised_pow2(n);
     *e = v_fma(s, q, s);
+    s = v_lower(s);
     *m = v_fma(s, q, v_sub(s, V(1.0)));
 }
 
-/* log(1 + e), 0 <= e <= 1: 2 atanh(t), t = e / (e + 2), t^2 <= 1/9, Taylor to t^15 (truncation below 2e-9). */
+/* log(1 + e), 0 <= e <= 1: 2 atanh(t), t = e / (e + 2), t^2 <= 1/9 */
 static inline vec v_log1p(vec e)
 {
-    vec t = v_div(e, v_add(e, V(2.0))), z = v_mul(t, t), p = V(6.66666667e-2);
-    p = v_fma(p, z, V(7.69230769e-2));
-    p = v_fma(p, z, V(9.09090909e-2));
-    p = v_fma(p, z, V(1.11111111e-1));
-    p = v_fma(p, z, V(1.42857143e-1));
-    p = v_fma(p, z, V(2.0e-1));
-    p = v_fma(p, z, V(3.33333333e-1));
+    vec t = v_div(e, v_add(e, V(2.0))), z = v_mul(t, t), p = V(0x1.f06946p-4);
+    p = v_fma(p, z, V(0x1.b733f4p-4));
+    p = v_fma(p, z, V(0x1.2504bep-3));
+    p = v_fma(p, z, V(0x1.9996dap-3));
+    p = v_fma(p, z, V(0x1.555558p-2));
     t = v_add(t, t);
     return v_fma(v_mul(t, z), p, t);
 }
 
-/* The standard normal distribution left of -a, and its density at a, a >= 0.
+/* 2 sqrt(2/pi) (a + 0.044715 a^3) in two floats, a >= 0; as at 12 from there on */
+static inline vec v_cubic(vec a, vec *low)
+{
+    a = v_min(V(12.0), a);
+    vec square = v_mul(a, a), rest = v_fma(a, a, v_neg(square));
+    vec c = V(0x1.2444f2p-4), l = V(0x1.988454p0); /* the cubic and the linear coefficient, each with a second part below */
+    vec b = v_mul(square, c), b_low = v_add(v_fma(square, c, v_neg(b)), v_fma(rest, c, v_mul(square, V(0x1.49b16ap-29))));
+    vec k = v_add(b, l), from = v_sub(k, b), k_low = v_add(v_sub(b, v_sub(k, from)), v_sub(l, from));
+    vec w = v_mul(a, k);
+    *low = v_fma(a, v_add(k_low, v_add(b_low, V(-0x1.857936p-25))), v_fma(a, k, v_neg(w)));
+    return w;
+}
+/* 2 sqrt(2/pi) (a + 3 * 0.044715 a^3), as at 12 from there on */
+static inline vec v_cubic_slope(vec a, vec *low)
+{
+    a = v_max(V(-12.0), v_min(V(12.0), a));
+    vec square = v_mul(a, a), l = V(0x1.988454p0), k = v_fma(square, V(0x1.b6676cp-3), l), t = v_mul(a, k);
+    vec k_low = v_add(v_fma(square, V(0x1.b6676cp-3), v_sub(l, k)), V(-0x1.857936p-25));
+    *low = v_fma(a, k_low, v_fma(a, k, v_neg(t)));
+    return t;
+}
+
+/* The standard normal distribution left of -a, a >= 0: *area = a Phi(-a) and *shape = Phi(-a) - a phi(a), both raised.
  *
- * tail = e^(-a^2/2) H(t) / (a + 4), t = (a - 4) / (a + 4), with H(t) = erfcx(a / sqrt 2) (a + 4) / 2 (scaled complementary error
- * function: Shepherd & Laframboise 1981) as a Chebyshev fit of degree 10 on 0 <= a <= 15, relative error 2.1e-8. The square of a is
- * carried in two floats, for its error would be multiplied by e^(-a^2/2)'s steepness. */
-static inline void v_normal_tail(vec a, vec *tail, vec *density)
+ * Phi(-a) = e^(-a^2/2) H(t) / (a + 4), t = (a - 4) / (a + 4), with H(t) = erfcx(a / sqrt 2) (a + 4) / 2 (scaled complementary error
+ * function: Shepherd & Laframboise 1981) of degree 10 on 0 <= a <= 15. Exponential and quotient are carried in two floats. */
+static inline void v_normal_tail(vec a, vec *area, vec *shape)
 {
     a = v_min(V(15.0), a);
-    vec square = v_mul(a, a), low = v_fma(a, a, v_neg(square));
-    vec n, q = reduce(v_mul(square, V(-0.5)), v_mul(low, V(-0.5)), &n), e = rescale(q, n);
-    vec d = v_add(a, V(4.0)), t = v_div(v_sub(a, V(4.0)), d), h = V(-0x1.b07cfp-15);
-    h = v_fma(h, t, V(-0x1.e61df8p-13));
-    h = v_fma(h, t, V(0x1.66ba3ep-13));
-    h = v_fma(h, t, V(0x1.af48ccp-10));
-    h = v_fma(h, t, V(-0x1.c95a1p-9));
-    h = v_fma(h, t, V(-0x1.ee7c98p-8));
-    h = v_fma(h, t, V(0x1.eec6cep-5));
-    h = v_fma(h, t, V(-0x1.7dfedep-3));
-    h = v_fma(h, t, V(0x1.8c6dbcp-2));
-    h = v_fma(h, t, V(-0x1.373e3cp-1));
-    h = v_fma(h, t, V(0x1.82b4bcp-1));
-    *tail = v_mul(e, v_div(h, d));
-    *density = v_mul(e, V(0x1.988454p-2));
+    vec square = v_mul(a, a), rest = v_fma(a, a, v_neg(square));
+    vec n, r = reduce(v_mul(square, V(-0.5)), &n), q = expm1_reduced(v_fma(rest, V(-0.5), r)), s = raised_pow2(n);
+    vec e = v_fma(s, q, s), e_low = v_fma(s, q, v_sub(s, e));
+    vec d = v_add(a, V(4.0)), d_low = v_sub(a, v_sub(d, V(4.0)));
+    vec c = v_sub(a, V(4.0)), c_low = v_sub(a, v_add(c, V(4.0)));
+    vec rd = v_div(V(1.0), d), t = v_mul(c, rd), t_low = quotient_low(t, c, c_low, d, d_low, rd);
+    vec p = V(-0x1.0c75ap-15);
+    p = v_fma(p, t, V(-0x1.8e3462p-13));
+    p = v_fma(p, t, V(0x1.78cd1p-13));
+    p = v_fma(p, t, V(0x1.a6d6e8p-10));
+    p = v_fma(p, t, V(-0x1.cb5198p-9));
+    p = v_fma(p, t, V(-0x1.eded26p-8));
+    p = v_fma(p, t, V(0x1.eed0a2p-5));
+    p = v_fma(p, t, V(-0x1.7dff5ap-3));
+    p = v_fma(p, t, V(0x1.8c6d9cp-2));
+    vec slope = v_fma(p, v_add(t, t), V(-0x1.373e3ap-1)); /* about H' */
+    p = v_fma(p, t, V(-0x1.373e3ap-1));
+    vec h = v_fma(p, t, V(0x1.82b4bcp-1)), h_low = v_fma(slope, t_low, v_fma(p, t, v_sub(V(0x1.82b4bcp-1), h)));
+    vec g = v_mul(h, rd), g_low = quotient_low(g, h, h_low, d, d_low, rd);
+    vec ag = v_mul(a, g), ag_low = v_fma(a, g_low, v_fma(a, g, v_neg(ag)));
+    *area = v_fma(ag, e, v_fma(ag, e_low, v_mul(ag_low, e)));
+    vec f = v_add(v_fma(a, V(-0x1.988454p-2), g), v_fma(a, V(0x1.857936p-27), g_low)); /* 1 / sqrt(2 pi) in two parts */
+    *shape = v_fma(f, e, v_mul(f, e_low));
 }
 
 #endif
 
 /* ---- What follows is one text for every target ---- */
 
-static inline vec positive_part(vec x) /* max(x, 0), NaN kept */
+static inline vec held(vec x) /* within +-HELD, NaN kept */
 {
-    return v_max(V(0.0), x);
+    return v_max(v_neg(HELD), v_min(HELD, x));
 }
 
 /* 1 / (1 + e^-x) from e = e^-|x|: numerator 1 or e, so that no tail is lost. */
@@ -124,134 +218,162 @@ static inline vec sigmoid_from(vec x, vec e)
 {
     return v_div(v_select(v_lt(x, V(0.0)), e, V(1.0)), v_add(V(1.0), e));
 }
-/* sigma' = e / (1 + e)^2, symmetric in x */
-static inline vec sigmoid_slope_from(vec e)
+/* sigma' = e / (1 + e)^2, symmetric in x; the numerator may be e or a multiple of it */
+static inline vec sigmoid_slope_from(vec e, vec numerator)
 {
-    vec d = v_add(V(1.0), e);
-    return v_div(e, v_mul(d, d));
-}
-static inline vec v_sigmoid(vec x)
-{
-    return sigmoid_from(x, v_exp(v_neg(v_abs(x))));
-}
-static inline vec v_sigmoid_slope(vec x)
-{
-    return sigmoid_slope_from(v_exp(v_neg(v_abs(x))));
+    return v_div(numerator, v_fma(e, v_add(e, V(2.0)), V(1.0)));
 }
 static inline void v_sigmoid_pair(vec x, vec *y, vec *d)
 {
-    vec e = v_exp(v_neg(v_abs(x)));
+    vec e = v_lower(v_exp_raised(v_neg(v_abs(x))));
     *y = sigmoid_from(x, e);
-    *d = sigmoid_slope_from(e);
+    *d = sigmoid_slope_from(e, e);
+}
+static inline vec v_sigmoid(vec x)
+{
+    vec e = v_lower(v_exp_raised(v_neg(v_abs(x))));
+    return sigmoid_from(x, e);
+}
+static inline vec v_sigmoid_slope(vec x)
+{
+    vec e = v_lower(v_exp_raised(v_neg(v_abs(x))));
+    return sigmoid_slope_from(e, e);
 }
 
 /* tanh |x| = -m / (m + 2), m = e^(-2|x|) - 1;  tanh' = 4 e / (1 + e)^2, e = e^(-2|x|) */
-static inline void v_tanh_pair(vec x, vec *y, vec *d)
+static inline vec tanh_from(vec x, vec m)
 {
-    vec e, m;
-    v_exp_expm1(v_mul(V(-2.0), v_abs(x)), &e, &m);
-    *y = v_copysign(v_div(m, v_add(m, V(2.0))), x);
-    *d = v_mul(V(4.0), sigmoid_slope_from(e));
+    return v_copysign(v_div(m, v_add(m, V(2.0))), x);
 }
 static inline vec v_tanh(vec x)
 {
-    vec y, d;
-    v_tanh_pair(x, &y, &d);
-    return y;
+    return tanh_from(x, v_expm1(v_mul(V(-2.0), v_abs(x))));
+}
+static inline void v_tanh_pair(vec x, vec *y, vec *d)
+{
+    vec e, m;
+    v_exp_raised_expm1(v_mul(V(-2.0), v_abs(x)), &e, &m);
+    *y = tanh_from(x, m);
+    *d = v_lower(sigmoid_slope_from(v_lower(e), v_mul(V(4.0), e)));
 }
 static inline vec v_tanh_slope(vec x)
 {
-    vec y, d;
-    v_tanh_pair(x, &y, &d);
-    return d;
+    vec e = v_exp_raised(v_mul(V(-2.0), v_abs(x)));
+    return v_lower(sigmoid_slope_from(v_lower(e), v_mul(V(4.0), e)));
 }
-
-static inline vec v_expm1_negative(vec x) /* e^min(x, 0) - 1, -0 kept */
+/* 2^48 e^z, z = -|a b|, the product in two parts */
+static inline vec exp_raised_product(vec a, vec b)
 {
-    vec e, m;
-    v_exp_expm1(v_min(V(0.0), x), &e, &m);
-    return v_copysign(m, x);
+    vec z = v_neg(v_abs(v_mul(a, b))), exact = v_fma(v_abs(a), v_neg(v_abs(b)), v_neg(z));
+    return v_exp_raised_low(z, v_select(v_lt(V(-200.0), z), exact, V(0.0)));
+}
+/* alpha beta tanh'(beta x) */
+static inline vec v_scaled_tanh_slope(vec x, vec alpha, vec beta)
+{
+    vec e = exp_raised_product(x, v_add(beta, beta));
+    return v_lower(v_mul(v_mul(alpha, beta), sigmoid_slope_from(v_lower(e), v_mul(V(4.0), e))));
 }
 
 /* a (e^x - 1) below 0, x above */
 static inline vec v_elu(vec x, vec alpha)
 {
-    return v_select(v_lt(V(0.0), x), x, v_mul(alpha, v_expm1_negative(x)));
+    return v_select(v_lt(V(0.0), x), x, v_mul(alpha, v_copysign(v_expm1(v_min(V(0.0), x)), x)));
 }
 static inline vec v_elu_slope(vec x, vec alpha)
 {
-    return v_select(v_lt(V(0.0), x), V(1.0), v_mul(alpha, v_exp(v_min(V(0.0), x))));
+    return v_select(v_lt(V(0.0), x), V(1.0), v_lower(v_mul(alpha, v_exp_raised(v_min(V(0.0), x)))));
 }
 
-/* x factor, where the factor vanishes as x goes to -infinity: x is held finite so that the product is -0 there, not NaN */
+/* x sigma(w) and its derivative sigma(w) + t sigma'(w), t = x w', where w has the sign of x: with e = e^-|w|,
+ * right of 0: x / (1 + e), (1 + e + t e) / (1 + e)^2; left of 0: x e / (1 + e), e (1 + e + t) / (1 + e)^2.
+ * x is held finite where it is multiplied by e, so that the product vanishes at -infinity. */
+static inline vec gated(vec x, vec e)
+{
+    mask left = v_lt(x, V(0.0));
+    vec y = v_div(v_select(left, v_mul(held(x), e), x), v_add(V(1.0), v_lower(e)));
+    return v_select(left, v_lower(y), y);
+}
+static inline vec gated_slope(vec x, vec t, vec t_low, vec e)
+{
+    mask left = v_lt(x, V(0.0));
+    vec low = v_lower(e), from_right = v_fma(t, low, v_add(V(1.0), low)), from_left = v_add(v_add(V(1.0), t), v_add(low, t_low));
+    vec y = v_div(v_select(left, v_mul(e, from_left), from_right), v_fma(low, v_add(low, V(2.0)), V(1.0)));
+    return v_select(left, v_lower(y), y);
+}
 static inline vec v_silu(vec x)
 {
-    vec low = v_max(V(-1e4), x);
-    return v_mul(low, v_sigmoid(x));
+    return gated(x, v_exp_raised(v_neg(v_abs(x))));
 }
-/* s (1 + x (1 - s)), both s and 1 - s from e = e^-|x| */
 static inline vec v_silu_slope(vec x)
 {
-    vec a = v_abs(x), e = v_exp(v_neg(a)), d = v_add(V(1.0), e), held = v_min(V(1e4), v_max(V(-1e4), x));
-    vec positive = v_fma(held, e, d), negative = v_mul(e, v_add(d, held));
-    return v_div(v_select(v_lt(x, V(0.0)), negative, positive), v_mul(d, d));
+    return gated_slope(x, held(x), V(0.0), v_exp_raised(v_neg(v_abs(x))));
+}
+
+/* x sigma(w), w = 2 sqrt(2/pi) (x + 0.044715 x^3) (Hendrycks & Gimpel 2016: 0.5 x (1 + tanh(w / 2))); x held where that has long
+ * saturated */
+static inline vec gelu_tanh_exp(vec x)
+{
+    vec low, w = v_cubic(v_abs(x), &low);
+    return v_exp_raised_low(v_neg(w), v_neg(low));
+}
+static inline vec v_gelu_tanh(vec x)
+{
+    return gated(x, gelu_tanh_exp(x));
+}
+static inline vec v_gelu_tanh_slope(vec x)
+{
+    vec low, t = v_cubic_slope(x, &low);
+    return gated_slope(x, t, low, gelu_tanh_exp(x));
 }
 
 /* x Phi(x): x - a tail(a) right of 0, -a tail(a) left of it, a = |x| */
 static inline vec v_gelu(vec x)
 {
-    vec a = v_abs(x), tail, density;
-    v_normal_tail(a, &tail, &density);
-    vec below = v_mul(v_min(V(15.0), a), tail);
-    return v_select(v_lt(x, V(0.0)), v_neg(below), v_sub(x, below));
+    vec area, shape;
+    v_normal_tail(v_abs(x), &area, &shape);
+    area = v_lower(area);
+    return v_select(v_lt(x, V(0.0)), v_neg(area), v_sub(x, area));
 }
 /* Phi(x) + x phi(x) */
 static inline vec v_gelu_slope(vec x)
 {
-    vec a = v_abs(x), tail, density;
-    v_normal_tail(a, &tail, &density);
-    vec below = v_fma(v_neg(v_min(V(15.0), a)), density, tail);
-    return v_select(v_lt(x, V(0.0)), below, v_sub(V(1.0), below));
-}
-
-/* x sigma(2u), u = sqrt(2/pi) (x + 0.044715 x^3) (Hendrycks & Gimpel 2016: 0.5 x (1 + tanh u)); x held where u has long saturated */
-static inline vec gelu_tanh_argument(vec held)
-{
-    return v_mul(held, v_fma(v_mul(held, held), V(0.071354816272600676), V(1.59576912160573071176)));
-}
-static inline vec v_gelu_tanh(vec x)
-{
-    vec held = v_min(V(12.0), v_max(V(-12.0), x));
-    return v_mul(v_max(V(-12.0), x), v_sigmoid(gelu_tanh_argument(held)));
-}
-/* sigma(2u) + x sigma'(2u) (2u)' */
-static inline vec v_gelu_tanh_slope(vec x)
-{
-    vec held = v_min(V(12.0), v_max(V(-12.0), x)), y, d;
-    v_sigmoid_pair(gelu_tanh_argument(held), &y, &d);
-    vec du = v_fma(v_mul(held, held), V(0.21406444881780203), V(1.59576912160573071176));
-    return v_fma(v_mul(held, du), d, y);
+    vec area, shape;
+    v_normal_tail(v_abs(x), &area, &shape);
+    shape = v_lower(shape);
+    return v_select(v_lt(x, V(0.0)), shape, v_sub(V(1.0), shape));
 }
 
 /* x tanh(log(1 + e^x)) = x n / (n + 2), n = e (e + 2), e = e^x; above 20 that is x */
 static inline vec v_mish(vec x)
 {
-    vec e = v_exp(v_min(V(20.0), x)), n = v_mul(e, v_add(e, V(2.0)));
-    return v_mul(v_max(V(-1e4), x), v_div(n, v_add(n, V(2.0))));
+    mask left = v_lt(x, V(0.0));
+    vec raised = v_exp_raised(v_min(V(20.0), x)), e = v_lower(raised), e2 = v_add(e, V(2.0));
+    vec y = v_mul(v_max(v_neg(HELD), x), v_div(v_mul(v_select(left, raised, e), e2), v_fma(e, e2, V(2.0))));
+    return v_select(left, v_lower(y), y);
 }
-/* (n (n + 2) + 4 x e (e + 1)) / (n + 2)^2 */
+/* e (4 (1 + x) + e (6 + 4 x + e (4 + e))) / (n + 2)^2, the denominator in two parts */
 static inline vec v_mish_slope(vec x)
 {
-    vec held = v_min(V(20.0), v_max(V(-1e4), x)), e = v_exp(held), n = v_mul(e, v_add(e, V(2.0))), d = v_add(n, V(2.0));
-    vec rest = v_mul(v_mul(V(4.0), held), v_mul(e, v_add(e, V(1.0))));
-    return v_div(v_fma(n, d, rest), v_mul(d, d));
+    mask left = v_lt(x, V(0.0));
+    vec h = v_min(V(20.0), held(x)), raised = v_exp_raised(h), e = v_lower(raised), n = v_fma(e, e, v_add(e, e));
+    vec f = v_fma(e, v_add(e, V(4.0)), v_fma(h, V(4.0), V(6.0)));
+    f = v_fma(e, f, v_fma(h, V(4.0), V(4.0)));
+    vec n_low = v_fma(e, e, v_sub(v_add(e, e), n)), d = v_fma(n, v_add(n, V(4.0)), V(4.0));
+    vec d_low = v_fma(n_low, v_fma(n, V(2.0), V(4.0)), v_fma(n, n, v_fma(n, V(4.0), v_sub(V(4.0), d))));
+    vec r = v_div(V(1.0), d), q = v_mul(f, r);
+    vec y = v_mul(v_select(left, raised, e), v_add(q, quotient_low(q, f, V(0.0), d, d_low, r)));
+    return v_select(left, v_lower(y), y);
 }
 
-/* log(1 + e^(b x)) / b = (max(bx, 0) + log1p(e^-|bx|)) / b */
+/* log(1 + e^(b x)) / b = (x or 0) + log(1 + e^-|b x|) / b, x where b x > 0; and its derivative sigma(b x) */
 static inline vec v_softplus(vec x, vec beta)
 {
-    vec z = v_mul(beta, x);
-    return v_div(v_add(positive_part(z), v_log1p(v_exp(v_neg(v_abs(z))))), beta);
+    vec bend = v_div(v_log1p(v_lower(exp_raised_product(x, beta))), beta);
+    return v_add(v_select(v_lt(V(0.0), v_mul(beta, x)), x, V(0.0)), bend);
+}
+static inline vec v_softplus_slope(vec x, vec beta)
+{
+    return sigmoid_from(v_mul(beta, x), v_lower(exp_raised_product(x, beta)));
 }
 
 static inline vec v_hard_sigmoid(vec x, vec alpha, vec beta)
@@ -272,8 +394,8 @@ static inline vec v_softsign(vec x)
 }
 static inline vec v_softsign_slope(vec x)
 {
-    vec d = v_add(V(1.0), v_min(V(0x1p60), v_abs(x)));
-    return v_div(V(1.0), v_mul(d, d));
+    vec r = v_div(V(1.0), v_add(V(1.0), v_abs(x)));
+    return v_mul(r, r);
 }
 
 /* x above 0, slope x below */
