@@ -73,36 +73,65 @@ static void write_csv(FILE *f, const void *what)
     fputc('\n', f);
 }
 
+/* The form of the row labels on the horizontal axis: "" row numbers or counts, else a time format of gnuplot. */
+static const char *time_format(const forecast *c)
+{
+    size_t j = c->r->label_column;
+    if (j == SIZE_MAX || c->t->column[j].kind != TABLE_TEXT)
+        return "";
+    const char *text = c->t->column[j].text[0];
+    size_t n = strlen(text);
+    bool date = n >= 7 && strspn(text, "0123456789") == 4 && text[4] == '-';
+    return date && n == 7 ? "%Y-%m" : date && n == 10 ? "%Y-%m-%d" : "";
+}
+
+static void print_place(FILE *f, const forecast *c, size_t row)
+{
+    size_t j = c->r->label_column;
+    if (*time_format(c) || (j != SIZE_MAX && c->t->column[j].kind == TABLE_NUMBER))
+        fputs(row < c->t->rows ? c->t->column[j].text[row] : c->r->label[row - c->t->rows], f);
+    else
+        fprintf(f, "%zu", row + 1);
+}
+
 /* Blocks for gnuplot: the history's end, then the forecast, of the first target. */
 static void write_data(FILE *f, const void *what)
 {
-    const series_forecast_result *r = ((const forecast *)what)->r;
-    const table *t = ((const forecast *)what)->t;
-    const double *history = t->column[r->column[0]].number;
-    size_t shown = 6 * r->horizon < t->rows ? 6 * r->horizon : t->rows, last = t->rows - 1;
-    fprintf(f, "# row value: history of %s\n", r->target[0]);
-    for (size_t i = t->rows - shown; i < t->rows; i++)
-        if (isfinite(history[i]))
-            fprintf(f, "%zu %.9g\n", i + 1, history[i]);
-        else
-            fputc('\n', f);
+    const forecast *c = what;
+    const series_forecast_result *r = c->r;
+    const double *history = c->t->column[r->column[0]].number;
+    size_t rows = c->t->rows, shown = 6 * r->horizon < rows ? 6 * r->horizon : rows, last = rows - 1;
+    fprintf(f, "# place value: history of %s\n", r->target[0]);
+    for (size_t i = rows - shown; i < rows; i++) {
+        if (isfinite(history[i])) {
+            print_place(f, c, i);
+            fprintf(f, " %.9g", history[i]);
+        }
+        fputc('\n', f);
+    }
     while (last > 0 && !isfinite(history[last]))
         last--;
-    fprintf(f, "\n\n# row mean lower upper: forecast, from the last known value on\n%zu %.9g %.9g %.9g\n", last + 1, history[last],
-            history[last], history[last]);
-    for (size_t h = 0; h < r->horizon; h++)
-        fprintf(f, "%zu %.9g %.9g %.9g\n", t->rows + h + 1, r->mean[h], r->lower[h], r->upper[h]);
+    fprintf(f, "\n\n# place mean lower upper: forecast, from the last known value on\n");
+    print_place(f, c, last);
+    fprintf(f, " %.9g %.9g %.9g\n", history[last], history[last], history[last]);
+    for (size_t h = 0; h < r->horizon; h++) {
+        print_place(f, c, rows + h);
+        fprintf(f, " %.9g %.9g %.9g\n", r->mean[h], r->lower[h], r->upper[h]);
+    }
 }
 
 static void write_script(FILE *f, const char *data, const void *what)
 {
     const forecast *c = what;
+    const char *format = time_format(c);
     char target[80];
     snprintf(target, sizeof target, "%s", c->r->target[0]);
     for (char *p = target; *p; p++)
         if (*p == '"' || *p == '\\')
             *p = '_';
-    fprintf(f, "set xlabel 'row'\nset ylabel \"%s\" noenhanced\nset key top left\nset offsets graph 0.02, 0.02, 0.05, 0.05\n", target);
+    if (*format)
+        fprintf(f, "set xdata time\nset timefmt '%s'\nset format x '%s'\n", format, format);
+    fprintf(f, "set ylabel \"%s\" noenhanced\nset key top left\nset offsets graph 0.02, 0.02, 0.05, 0.05\n", target);
     fprintf(f, "plot '%s' index 1 using 1:3:4 with filledcurves fc rgb '#f3c9a8' title 'interval', \\\n"
                "     '' index 0 using 1:2 with lines lw 2 lc rgb '#1f6fb4' title 'history', \\\n"
                "     '' index 1 using 1:2 with lines lw 2 lc rgb '#d1691f' title 'forecast'\n",

@@ -55,6 +55,13 @@ static bool all_different(const table_column *c, size_t rows)
     return true;
 }
 
+/* Dates, other text that never repeats, or a counter such as a year. */
+static bool labels_rows(const table *t, size_t j)
+{
+    const table_column *c = t->column + j;
+    return c->kind == TABLE_TEXT ? all_different(c, t->rows) : c->kind == TABLE_NUMBER && is_counter(c, t->rows);
+}
+
 static void push(columns *c, column_input input)
 {
     c->input[c->count++] = input;
@@ -117,10 +124,10 @@ weir_status columns_choose(columns *c, const table *t, size_t skip1, size_t skip
     for (size_t j = 0; j < t->columns && !status; j++) {
         if (j == skip1 || j == skip2)
             continue;
-        if (t->column[j].kind == TABLE_NUMBER && !only_grows(t, j))
-            choose_number(c, t, j, trains);
-        else if (t->column[j].kind == TABLE_TEXT && c->label == SIZE_MAX && all_different(t->column + j, t->rows))
+        if (c->label == SIZE_MAX && labels_rows(t, j))
             c->label = j;
+        else if (t->column[j].kind == TABLE_NUMBER && !only_grows(t, j))
+            choose_number(c, t, j, trains);
         else if (t->column[j].kind == TABLE_TEXT)
             status = choose_text(c, t, j, trains, err);
     }
@@ -204,7 +211,7 @@ weir_status columns_read(columns *c, const json_t *notes, const table *t, weir_e
         c->width += in->value ? in->values : 1 + (size_t)in->flag;
     }
     for (size_t j = 0; j < t->columns && c->label == SIZE_MAX; j++)
-        if (t->column[j].kind == TABLE_TEXT && all_different(t->column + j, t->rows))
+        if (labels_rows(t, j))
             c->label = j;
     return WEIR_OK;
 }
@@ -277,6 +284,10 @@ static bool next_date(const char *before, const char *last, size_t ahead, char *
 char *columns_next_label(const columns *c, const table *t, size_t ahead)
 {
     char text[64];
+    if (c->label != SIZE_MAX && t->column[c->label].kind == TABLE_NUMBER) {
+        snprintf(text, sizeof text, "%.15g", t->column[c->label].number[t->rows - 1] + (double)ahead);
+        return strdup(text);
+    }
     bool dated = c->label != SIZE_MAX && t->rows > 1 &&
                  next_date(t->column[c->label].text[t->rows - 2], t->column[c->label].text[t->rows - 1], ahead, text, sizeof text);
     if (!dated)

@@ -4,7 +4,8 @@
  *
  * A column of numbers is standardised by its training rows; one with missing values there gets a second input that says so. A column of
  * text with at most 16 different values is one-hot. Left out: columns without a value, constants, counters (each row one more than
- * the row before), years and row numbers by name, and other text. The first column of text whose values all differ labels the rows.
+ * the row before), years and row numbers by name, and other text. The first counter, or column of text whose values all differ, labels
+ * the rows.
  */
 #ifndef WEIR_CLI_COLUMNS_H
 #define WEIR_CLI_COLUMNS_H
@@ -40,7 +41,7 @@ void columns_fill(const columns *c, const table *t, bool carry, float *x, size_t
 void columns_describe(const columns *c, const table *t, char *text, size_t size);
 /* True for row numbers, years, months, days, hours: columns that tell when, and are no target by default. */
 bool columns_is_calendar(const table *t, size_t column);
-/* The label `ahead` rows after the last one: the next date, or "+ahead". Free with free(). */
+/* The label `ahead` rows after the last one: the next date or count, or "+ahead". Free with free(). */
 char *columns_next_label(const columns *c, const table *t, size_t ahead);
 
 #endif
