@@ -1,0 +1,160 @@
+/* The rules of the vector operations for one instruction set: test_vec.c includes a vec_<isa>.h and then this, with TARGET, BITS (the
+ * integer as wide as `real`), SPECIAL (an array of reals) and MATH(name) (libm's function for `real`) defined. Every name that both
+ * define gets TARGET in front.
+ * SPDX-License-Identifier: MIT */
+
+static BITS NAME(pattern)(real x)
+{
+    BITS bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* What an operation gives in one lane, in plain C. */
+static real NAME(rule)(enum operation op, real a, real b, real c)
+{
+    static const BITS sign = (BITS)1 << (8 * sizeof(real) - 1);
+    BITS bits = NAME(pattern)(a);
+    switch (op) {
+    case ADD:
+        return a + b;
+    case SUB:
+        return a - b;
+    case MUL:
+        return a * b;
+    case DIV:
+        return a / b;
+    case SQRT:
+        return MATH(sqrt)(a);
+    case FMA:
+        return MATH(fma)(a, b, c);
+    case RINT:
+        return MATH(rint)(a);
+    case NEG:
+        bits ^= sign;
+        break;
+    case ABS:
+        bits &= ~sign;
+        break;
+    case COPYSIGN:
+        bits = (bits & ~sign) | (NAME(pattern)(b) & sign);
+        break;
+    case LESS:
+        return a < b ? 1 : 0;
+    case LESS_EQUAL:
+        return a <= b ? 1 : 0;
+    case SELECT:
+        return a < b ? c : a;
+    case MIN:
+        return a < b ? a : b;
+    case MAX:
+        return a > b ? a : b;
+    case OPERATIONS:
+        fail();
+    }
+    real out;
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
+
+static vec NAME(operate)(enum operation op, vec a, vec b, vec c)
+{
+    switch (op) {
+    case ADD:
+        return v_add(a, b);
+    case SUB:
+        return v_sub(a, b);
+    case MUL:
+        return v_mul(a, b);
+    case DIV:
+        return v_div(a, b);
+    case SQRT:
+        return v_sqrt(a);
+    case FMA:
+        return v_fma(a, b, c);
+    case RINT:
+        return v_rint(a);
+    case NEG:
+        return v_neg(a);
+    case ABS:
+        return v_abs(a);
+    case COPYSIGN:
+        return v_copysign(a, b);
+    case LESS:
+        return v_select(v_lt(a, b), v_set(1), v_set(0));
+    case LESS_EQUAL:
+        return v_select(v_le(a, b), v_set(1), v_set(0));
+    case SELECT:
+        return v_select(v_lt(a, b), c, a);
+    case MIN:
+        return v_min(a, b);
+    case MAX:
+        return v_max(a, b);
+    case OPERATIONS:
+        break;
+    }
+    return a;
+}
+
+/* One call of every operation with another triple in each lane. Arithmetic may give any NaN; the others give just their bits. */
+static void NAME(check)(const real *a, const real *b, const real *c)
+{
+    real out[LANES + 1];
+    for (int op = 0; op < OPERATIONS; op++) {
+        v_store(out + 1, NAME(operate)((enum operation)op, v_load(a), v_load(b), v_load(c)));
+        for (int i = 0; i < LANES; i++) {
+            real want = NAME(rule)((enum operation)op, a[i], b[i], c[i]), got = out[i + 1];
+            bool any_nan = op <= RINT && isnan(want) && isnan(got);
+            if (!any_nan && NAME(pattern)(want) != NAME(pattern)(got))
+                fail_msg("%s of %a, %a, %a in lane %d: %a, not %a", operation_name[op], (double)a[i], (double)b[i], (double)c[i],
+                         i, (double)got, (double)want);
+        }
+    }
+}
+
+static void NAME(test)(void **state)
+{
+    (void)state;
+    if (!weir_isa_available(ISA)) {
+        print_message("SKIPPED: this CPU has no %s\n", weir_isa_name(ISA));
+        return;
+    }
+    enum { SPECIALS = sizeof SPECIAL / sizeof *SPECIAL };
+    real a[LANES + 1], b[LANES + 1], c[LANES + 1]; /* used from [1] on: not aligned */
+    size_t next = 0;
+    while (next < SPECIALS * SPECIALS * SPECIALS) {
+        for (int i = 1; i <= LANES; i++, next++) {
+            a[i] = SPECIAL[next % SPECIALS];
+            b[i] = SPECIAL[next / SPECIALS % SPECIALS];
+            c[i] = SPECIAL[next / SPECIALS / SPECIALS % SPECIALS];
+        }
+        NAME(check)(a + 1, b + 1, c + 1);
+    }
+    uint64_t random = 1;
+    for (int round = 0; round < 100000; round++) {
+        real *const lanes[3] = {a, b, c};
+        for (int i = 1; i <= LANES; i++)
+            for (int k = 0; k < 3; k++) {
+                random = random * 6364136223846793005u + 1442695040888963407u; /* Knuth's MMIX */
+                BITS bits = (BITS)(random >> (64 - 8 * sizeof(real)));
+                memcpy(&lanes[k][i], &bits, sizeof bits);
+            }
+        NAME(check)(a + 1, b + 1, c + 1);
+    }
+#ifndef REFERENCE
+    for (int n = -126; n <= 127; n++) {
+        v_store(a + 1, v_pow2(v_set((real)n)));
+        for (int i = 1; i <= LANES; i++)
+            assert_true(a[i] == MATH(ldexp)(1, n));
+    }
+#endif
+}
+
+#undef LANES
+#undef REAL
+#undef REFERENCE
+#undef TARGET
+#undef ISA
+#undef BITS
+#undef SPECIAL
+#undef MATH
