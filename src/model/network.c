@@ -202,8 +202,10 @@ weir_status weir__network_new(struct weir__network *net, const weir_config *reso
     net->allocator = weir__allocator(resolved->allocator);
     const weir_allocator *a = &net->allocator;
     weir_status status = weir__params_new(&net->params, resolved, a, err);
-    if (status)
+    if (status) {
+        net->k = NULL;
         return status;
+    }
     net->lstm = weir__alloc(a, lstm_bytes(net));
     if (net->lstm) {
         describe_layers(net);
@@ -212,8 +214,9 @@ weir_status weir__network_new(struct weir__network *net, const weir_config *reso
         net->map = weir__alloc(a, net->packed_size * sizeof *net->map);
     }
     if (!net->packed || !net->map) {
+        size_t weights = net->params.weights;
         weir__network_free(net);
-        return weir__fail(err, WEIR_E_NOMEM, "no memory for the network's %zu weights", net->params.weights);
+        return weir__fail(err, WEIR_E_NOMEM, "no memory for the network's %zu weights", weights);
     }
     place_all(net, &(struct packer){.map = net->map});
     place_keep(net);
