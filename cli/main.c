@@ -28,7 +28,8 @@ static void usage(FILE *to)
 
 int main(int argc, char **argv)
 {
-    signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of writing like any other */
+    signal(SIGPIPE, SIG_IGN); /* a closed pipe and a file that may not grow are errors of writing like any other */
+    signal(SIGXFSZ, SIG_IGN);
     argp_err_exit_status = USAGE;
     if (argc < 2) {
         usage(stderr);

@@ -37,9 +37,9 @@ weir_status data_read_file(const char *path, unsigned char **bytes, size_t *size
             fclose(f);
         return data_fail(err, WEIR_E_IO, "%s cannot be read: %s", path, strerror(reason));
     }
-    if (S_ISDIR(st.st_mode)) {
+    if (S_ISDIR(st.st_mode) || S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) { /* devices may never end */
         fclose(f);
-        return data_fail(err, WEIR_E_IO, "%s is a folder; name a file", path);
+        return data_fail(err, WEIR_E_IO, "%s is a %s; name a file", path, S_ISDIR(st.st_mode) ? "folder" : "device");
     }
     weir_status status = WEIR_OK;
     for (size_t got = PIECE; got == PIECE && !status;) {
