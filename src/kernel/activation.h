@@ -7,8 +7,8 @@
 static ALWAYS_INLINE vec activation_value(weir_activation_id id, vec x, vec alpha, vec beta)
 {
     switch (id) {
-#define ACTIVATION(ID, name, onnx, a, b, value, slope, ...)                                                                      \
-    case WEIR_##ID:                                                                                                              \
+#define ACTIVATION(ID, name, onnx, a, b, value, slope, ...) \
+    case WEIR_##ID:                                         \
         return value;
 #include "activation.def"
 #undef ACTIVATION
@@ -23,8 +23,8 @@ static ALWAYS_INLINE vec activation_value(weir_activation_id id, vec x, vec alph
 static ALWAYS_INLINE vec activation_slope(weir_activation_id id, vec x, vec alpha, vec beta)
 {
     switch (id) {
-#define ACTIVATION(ID, name, onnx, a, b, value, slope, ...)                                                                      \
-    case WEIR_##ID:                                                                                                              \
+#define ACTIVATION(ID, name, onnx, a, b, value, slope, ...) \
+    case WEIR_##ID:                                         \
         return slope;
 #include "activation.def"
 #undef ACTIVATION
@@ -66,17 +66,23 @@ static NEVER_INLINE vec slope_of(const weir_activation *a, vec x, vec alpha)
     return activation_slope(a->id, x, alpha, v_set((real)a->beta));
 }
 
+/* One NaN for all: operations keep different bits of a NaN on different instruction sets. */
+static inline vec one_nan(vec x)
+{
+    return v_select(v_le(x, x), x, v_set((real)NAN));
+}
+
 static void activate(const weir_activation *a, size_t n, const void *x, void *y)
 {
     const real *in = x;
     real *out = y, tail[LANES];
     vec alpha = v_set((real)a->alpha);
     for (; n >= LANES; n -= LANES, in += LANES, out += LANES)
-        v_store(out, value_of(a, v_load(in), alpha));
+        v_store(out, one_nan(value_of(a, v_load(in), alpha)));
     if (n) {
         memset(tail, 0, sizeof tail);
         memcpy(tail, in, n * sizeof *tail);
-        v_store(tail, value_of(a, v_load(tail), alpha));
+        v_store(tail, one_nan(value_of(a, v_load(tail), alpha)));
         memcpy(out, tail, n * sizeof *tail);
     }
 }
@@ -87,13 +93,13 @@ static void activate_grad(const weir_activation *a, size_t n, const void *x, con
     real *out = dx, tail[LANES], tail_up[LANES];
     vec alpha = v_set((real)a->alpha);
     for (; n >= LANES; n -= LANES, in += LANES, up += LANES, out += LANES)
-        v_store(out, v_mul(v_load(up), slope_of(a, v_load(in), alpha)));
+        v_store(out, one_nan(v_mul(v_load(up), slope_of(a, v_load(in), alpha))));
     if (n) {
         memset(tail, 0, sizeof tail);
         memset(tail_up, 0, sizeof tail_up);
         memcpy(tail, in, n * sizeof *tail);
         memcpy(tail_up, up, n * sizeof *tail_up);
-        v_store(tail, v_mul(v_load(tail_up), slope_of(a, v_load(tail), alpha)));
+        v_store(tail, one_nan(v_mul(v_load(tail_up), slope_of(a, v_load(tail), alpha))));
         memcpy(out, tail, n * sizeof *tail);
     }
 }

@@ -297,7 +297,10 @@ static inline vec gated_slope(vec x, vec t, vec t_low, vec e)
 {
     mask left = v_lt(x, V(0.0));
     vec low = v_lower(e), from_right = v_fma(t, low, v_add(V(1.0), low)), from_left = v_add(v_add(V(1.0), t), v_add(low, t_low));
-    vec y = v_div(v_select(left, v_mul(e, from_left), from_right), v_fma(low, v_add(low, V(2.0)), V(1.0)));
+    vec a = v_select(left, v_mul(e, from_left), from_right);
+    vec d = v_fma(low, v_add(low, V(2.0)), V(1.0)), d_low = v_fma(low, low, v_fma(low, V(2.0), v_sub(V(1.0), d)));
+    vec r = v_div(V(1.0), d), y = v_mul(a, r);
+    y = v_add(y, quotient_low(y, a, V(0.0), d, d_low, r));
     return v_select(left, v_lower(y), y);
 }
 static inline vec v_silu(vec x)
@@ -343,12 +346,14 @@ static inline vec v_gelu_slope(vec x)
     return v_select(v_lt(x, V(0.0)), shape, v_sub(V(1.0), shape));
 }
 
-/* x tanh(log(1 + e^x)) = x n / (n + 2), n = e (e + 2), e = e^x; above 20 that is x */
+/* x tanh(log(1 + e^x)) = x n / (n + 2), n = e (e + 2), e = e^x; above 20 that is x.
+ * Right of 0: x (1 - 2 / (n + 2)); left of it: x e (1 - e (e + 1) / (n + 2)). */
 static inline vec v_mish(vec x)
 {
     mask left = v_lt(x, V(0.0));
-    vec raised = v_exp_raised(v_min(V(20.0), x)), e = v_lower(raised), e2 = v_add(e, V(2.0));
-    vec y = v_mul(v_max(v_neg(HELD), x), v_div(v_mul(v_select(left, raised, e), e2), v_fma(e, e2, V(2.0))));
+    vec raised = v_exp_raised(v_min(V(20.0), x)), e = v_lower(raised), d = v_fma(e, v_add(e, V(2.0)), V(2.0));
+    vec q = v_div(v_select(left, v_fma(e, e, e), V(2.0)), d), k = v_select(left, raised, V(1.0));
+    vec y = v_mul(v_max(v_neg(HELD), x), v_fma(v_neg(k), q, k));
     return v_select(left, v_lower(y), y);
 }
 /* e (4 (1 + x) + e (6 + 4 x + e (4 + e))) / (n + 2)^2, the denominator in two parts */
