@@ -1,7 +1,5 @@
 /* weir classify
  * SPDX-License-Identifier: MIT */
-#include <string.h>
-
 #include "cli.h"
 #include "data/labels.h"
 
@@ -38,35 +36,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-/* A CSV field, quoted where it must be. */
-static void write_field(FILE *f, const char *text)
-{
-    if (!strpbrk(text, ",\"\r\n")) {
-        fputs(text, f);
-        return;
-    }
-    fputc('"', f);
-    for (; *text; text++) {
-        if (*text == '"')
-            fputc('"', f);
-        fputc(*text, f);
-    }
-    fputc('"', f);
-}
-
 static void write_csv(FILE *f, const void *what)
 {
     const labels_result *r = what;
     fputs("id,label", f);
     for (size_t j = 0; j < r->classes; j++) {
-        fputs(",p_", f);
-        write_field(f, r->class_name[j]);
+        fputc(',', f);
+        write_field(f, "p_", r->class_name[j], "");
     }
     fputc('\n', f);
     for (size_t i = 0; i < r->sequences; i++) {
-        write_field(f, r->id[i]);
+        write_field(f, "", r->id[i], "");
         fputc(',', f);
-        write_field(f, r->class_name[r->best[i]]);
+        write_field(f, "", r->class_name[r->best[i]], "");
         for (size_t j = 0; j < r->classes; j++)
             fprintf(f, ",%.6g", (double)r->probability[i * r->classes + j]);
         fputc('\n', f);

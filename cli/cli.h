@@ -11,7 +11,7 @@
 /* Exit statuses: done, failed, wrong usage; a command ended by a signal exits with 128 + its number. */
 enum { DONE = 0, FAILED = 1, USAGE = 2 };
 
-/* Prints "weir: sentence" and a full stop's absence on stderr; returns FAILED. */
+/* Prints "weir: " and the sentence on stderr; returns FAILED. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Prints a status line on stderr, unless quiet. */
 void say(bool quiet, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -22,6 +22,8 @@ int finish_output(void);
 double option_number(const struct argp_state *state, const char *option, const char *text, double least, double most);
 uint32_t option_count(const struct argp_state *state, const char *option, const char *text, uint32_t least, uint32_t most);
 weir_activation option_activation(const struct argp_state *state, const char *option, const char *text);
+/* The name of a picture: it ends in .svg. */
+const char *option_picture(const struct argp_state *state, const char *option, const char *text);
 /* Index of text among NULL-ended names. */
 int option_name(const struct argp_state *state, const char *option, const char *text, const char *const *names);
 /* The instruction set of a name that this CPU has. */
@@ -41,8 +43,13 @@ void threads_stop(threads *t);
 /* Loads a model and reads its notes, which must be a JSON object of this task (NULL: any). */
 int load_model(const char *path, weir_isa isa, const char *task, weir_model **model, json_t **notes);
 
-/* Writes a whole file beside the path and renames it over it; `write` prints the content. */
+/* Finds out before the work that a file could not be written in this place: DONE or FAILED. */
+int check_output(const char *path);
+/* Writes a whole file beside the path and renames it over it; `write` prints the content. What is no plain file, such as a device, a pipe
+ * or a link, is written in place. */
 int write_file(const char *path, void (*write)(FILE *f, const void *what), const void *what);
+/* One field of a CSV, before + text + after, quoted where it must be. */
+void write_field(FILE *f, const char *before, const char *text, const char *after);
 
 int cmd_train(int argc, char **argv);
 int cmd_eval(int argc, char **argv);

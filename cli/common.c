@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <pthreadpool.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -74,6 +76,14 @@ weir_activation option_activation(const struct argp_state *state, const char *op
     if (a.id == WEIR_ACTIVATION_DEFAULT)
         argp_error(state, "--%s: there is no activation \"%s\"; weir activations lists them", option, text);
     return a;
+}
+
+const char *option_picture(const struct argp_state *state, const char *option, const char *text)
+{
+    size_t n = strlen(text);
+    if (n < 5 || strcmp(text + n - 4, ".svg") != 0)
+        argp_error(state, "--%s takes the name of a file that ends in .svg, not \"%s\"", option, text);
+    return text;
 }
 
 int option_name(const struct argp_state *state, const char *option, const char *text, const char *const *names)
@@ -156,24 +166,92 @@ int load_model(const char *path, weir_isa isa, const char *task, weir_model **mo
     return FAILED;
 }
 
+/* Creates a file with the permissions of a new one, or of the old one that it will replace. name ends in XXXXXX. */
+static int create_beside(char *name, const struct stat *old)
+{
+    int fd = mkstemp(name);
+    mode_t mask = umask(0);
+    umask(mask);
+    if (fd >= 0 && fchmod(fd, old ? old->st_mode & 0777 : 0666 & ~mask)) { /* some file systems have no permissions */
+        if (errno != EPERM && errno != ENOSYS) {
+            close(fd);
+            unlink(name);
+            return -1;
+        }
+    }
+    return fd;
+}
+
+/* path.XXXXXX; NULL without memory. Free with free(). */
+static char *name_beside(const char *path)
+{
+    size_t size = strlen(path) + sizeof ".XXXXXX";
+    char *name = malloc(size);
+    if (name)
+        snprintf(name, size, "%s.XXXXXX", path);
+    else
+        complain("there is no memory left");
+    return name;
+}
+
+int check_output(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return complain("%s cannot be written: it is %s", path, S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
+    char *name = name_beside(path);
+    if (!name)
+        return FAILED;
+    size_t length = strlen(path);
+    int fd = -1;
+    errno = EISDIR;
+    if (length && path[length - 1] != '/')
+        fd = mkstemp(name);
+    int reason = length ? errno : ENOENT;
+    if (fd >= 0) {
+        close(fd);
+        unlink(name);
+    }
+    free(name);
+    return fd >= 0 ? DONE : complain("%s cannot be written: %s", length ? path : "\"\"", strerror(reason));
+}
+
+static bool fill(FILE *f, bool sync, void (*write)(FILE *f, const void *what), const void *what)
+{
+    write(f, what);
+    bool good = !ferror(f) && fflush(f) == 0 && (!sync || fsync(fileno(f)) == 0);
+    int reason = errno;
+    if (fclose(f) && good)
+        return false;
+    errno = reason;
+    return good;
+}
+
 int write_file(const char *path, void (*write)(FILE *f, const void *what), const void *what)
 {
-    size_t length = strlen(path) + 8;
-    char *temporary = malloc(length);
-    if (!temporary)
-        return complain("there is no memory left");
-    snprintf(temporary, length, "%s.new", path);
-    FILE *f = fopen(temporary, "w");
-    bool good = f != NULL;
-    if (f) {
-        write(f, what);
-        good = !ferror(f) && fflush(f) == 0 && fsync(fileno(f)) == 0;
-        good = fclose(f) == 0 && good;
-        good = good && rename(temporary, path) == 0;
-    }
+    struct stat st;
+    bool exists = lstat(path, &st) == 0, in_place = exists && !S_ISREG(st.st_mode);
+    char *name = name_beside(path);
+    if (!name)
+        return FAILED;
+    int fd = in_place ? open(path, O_WRONLY | O_TRUNC | O_CLOEXEC) : create_beside(name, exists ? &st : NULL);
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+    bool good = f && fill(f, !in_place, write, what) && (in_place || rename(name, path) == 0);
     int reason = errno;
-    if (f && !good)
-        unlink(temporary);
-    free(temporary);
+    if (fd >= 0 && !good && !in_place)
+        unlink(name);
+    free(name);
     return good ? DONE : complain("%s cannot be written: %s", path, strerror(reason));
+}
+
+void write_field(FILE *f, const char *before, const char *text, const char *after)
+{
+    bool quote = strpbrk(text, ",\"\r\n") != NULL;
+    fprintf(f, "%s%s", quote ? "\"" : "", before);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', f);
+        fputc(*text, f);
+    }
+    fprintf(f, "%s%s", after, quote ? "\"" : "");
 }

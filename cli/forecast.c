@@ -33,7 +33,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_HORIZON: o->horizon = option_count(state, "horizon", arg, 1, 1000000); break;
     case KEY_INTERVAL: o->interval = option_number(state, "interval", arg, 0.01, 0.999); break;
     case 'o': o->output = arg; break;
-    case KEY_PLOT: o->plot = arg; break;
+    case KEY_PLOT: o->plot = option_picture(state, "plot", arg); break;
     case KEY_ISA: o->isa = option_isa(state, arg); break;
     case ARGP_KEY_ARG:
         if (o->data)
@@ -60,11 +60,15 @@ static void write_csv(FILE *f, const void *what)
 {
     const series_forecast_result *r = ((const forecast *)what)->r;
     const table *t = ((const forecast *)what)->t;
-    fprintf(f, "%s", r->label_column == SIZE_MAX ? "step" : t->column[r->label_column].name);
-    for (size_t i = 0; i < r->targets; i++)
-        fprintf(f, ",%s_mean,%s_lower,%s_upper", r->target[i], r->target[i], r->target[i]);
+    static const char *const part[] = {"_mean", "_lower", "_upper"};
+    write_field(f, "", r->label_column == SIZE_MAX ? "step" : t->column[r->label_column].name, "");
+    for (size_t i = 0; i < 3 * r->targets; i++) {
+        fputc(',', f);
+        write_field(f, "", r->target[i / 3], part[i % 3]);
+    }
     for (size_t h = 0; h < r->horizon; h++) {
-        fprintf(f, "\n%s", r->label[h]);
+        fputc('\n', f);
+        write_field(f, "", r->label[h], "");
         for (size_t i = 0; i < r->targets; i++) {
             size_t at = i * r->horizon + h;
             fprintf(f, ",%.7g,%.7g,%.7g", r->mean[at], r->lower[at], r->upper[at]);
@@ -132,7 +136,7 @@ static void write_script(FILE *f, const char *data, const void *what)
     if (*format)
         fprintf(f, "set xdata time\nset timefmt '%s'\nset format x '%s'\n", format, format);
     fprintf(f, "set ylabel \"%s\" noenhanced\nset key top left\nset offsets graph 0.02, 0.02, 0.05, 0.05\n", target);
-    fprintf(f, "plot '%s' index 1 using 1:3:4 with filledcurves fc rgb '#f3c9a8' title 'interval', \\\n"
+    fprintf(f, "plot %s index 1 using 1:3:4 with filledcurves fc rgb '#f3c9a8' title 'interval', \\\n"
                "     '' index 0 using 1:2 with lines lw 2 lc rgb '#1f6fb4' title 'history', \\\n"
                "     '' index 1 using 1:2 with lines lw 2 lc rgb '#d1691f' title 'forecast'\n",
             data);

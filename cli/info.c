@@ -1,6 +1,7 @@
 /* weir info and weir activations
  * SPDX-License-Identifier: MIT */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
@@ -133,20 +134,29 @@ static void print_tensors(const weir_model *model)
     }
 }
 
-static void print_pairs(json_t *object)
+/* A table of names and values; what is nested is indented, what is long is cut. */
+static void print_pairs(json_t *object, int indent)
 {
+    enum { LONGEST = 100 };
     const char *key;
     json_t *value;
     json_object_foreach(object, key, value)
     {
-        if (json_is_string(value)) {
-            printf("%-16s %s\n", key, json_string_value(value));
+        if (json_is_object(value)) {
+            printf("%*s%s\n", indent, "", key);
+            print_pairs(value, indent + 2);
             continue;
         }
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
-        if (text && strlen(text) > 200)
-            strcpy(text + 197, "...");
-        printf("%-16s %s\n", key, text ? text : "");
+        if (json_is_object(json_array_get(value, 0))) {
+            for (size_t i = 0; i < json_array_size(value); i++) {
+                printf("%*s%s %zu\n", indent, "", key, i + 1);
+                print_pairs(json_array_get(value, i), indent + 2);
+            }
+            continue;
+        }
+        char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+        const char *shown = json_is_string(value) ? json_string_value(value) : text ? text : "";
+        printf("%*s%-*s %.*s%s\n", indent, "", 16 - indent, key, LONGEST, shown, strlen(shown) > LONGEST ? "..." : "");
         free(text);
     }
 }
@@ -166,10 +176,10 @@ int cmd_info(int argc, char **argv)
         status = print_json(json_pack("{s:O, s:O?, s:o, s:I}", "settings", s, "notes", notes, "tensors", tensors_json(model), "parameters",
                                       (json_int_t)weir_model_parameters(model)));
     else {
-        print_pairs(s);
+        print_pairs(s, 0);
         if (notes) {
             printf("\n");
-            print_pairs(notes);
+            print_pairs(notes, 0);
         }
         print_tensors(model);
         status = finish_output();

@@ -9,7 +9,8 @@
 #include "cli.h"
 
 typedef struct plot {
-    const char *svg, *dat; /* names without folder, for the script runs in the picture's folder */
+    char *svg, *dat; /* names without folder, for the script runs in the picture's folder; quoted for gnuplot */
+    const char *name;
     void (*script)(FILE *f, const char *data_file, const void *what);
     const void *what;
 } plot;
@@ -20,11 +21,28 @@ static const char *name_of(const char *path)
     return slash ? slash + 1 : path;
 }
 
+/* In single quotes; inside, they are doubled. NULL without memory. */
+static char *quoted(const char *name)
+{
+    char *text = malloc(2 * strlen(name) + 3), *to = text;
+    if (!text)
+        return NULL;
+    *to++ = '\'';
+    for (; *name; name++) {
+        if (*name == '\'')
+            *to++ = '\'';
+        *to++ = *name;
+    }
+    *to++ = '\'';
+    *to = 0;
+    return text;
+}
+
 static void write_script(FILE *f, const void *what)
 {
     const plot *p = what;
-    fprintf(f, "# Draws %s: gnuplot %.*s.gp, in this folder\n", p->svg, (int)(strlen(p->svg) - 4), p->svg);
-    fprintf(f, "set terminal svg size 960,540 dynamic background '#ffffff' font 'sans-serif,14'\nset output '%s'\n", p->svg);
+    fprintf(f, "# Draws %s: gnuplot %s, in this folder\n", p->svg, p->name);
+    fprintf(f, "set terminal svg size 960,540 dynamic background '#ffffff' font 'sans-serif,14'\nset output %s\n", p->svg);
     fprintf(f, "set border 3 lc rgb '#888888'\nset tics nomirror textcolor rgb '#333333'\nset grid ytics lc rgb '#e4e4e4'\n");
     p->script(f, p->dat, p->what);
 }
@@ -55,15 +73,14 @@ static bool run_gnuplot(const char *script)
 int plot_draw(const char *picture, bool quiet, void (*data)(FILE *f, const void *what),
               void (*script)(FILE *f, const char *data_file, const void *what), const void *what)
 {
-    size_t length = strlen(picture);
-    if (length < 5 || strcmp(picture + length - 4, ".svg") != 0)
-        return complain("%s: a plot's name ends in .svg", picture);
     char *dat = strdup(picture), *gp = strdup(picture);
-    int status = FAILED;
     if (dat && gp) {
-        strcpy(dat + length - 4, ".dat");
-        strcpy(gp + length - 4, ".gp");
-        plot p = {name_of(picture), name_of(dat), script, what};
+        strcpy(dat + strlen(dat) - 4, ".dat");
+        strcpy(gp + strlen(gp) - 4, ".gp");
+    }
+    plot p = {quoted(name_of(picture)), dat ? quoted(name_of(dat)) : NULL, gp ? name_of(gp) : NULL, script, what};
+    int status = FAILED;
+    if (dat && gp && p.svg && p.dat) {
         status = write_file(dat, data, what);
         if (status == DONE)
             status = write_file(gp, write_script, &p);
@@ -73,6 +90,8 @@ int plot_draw(const char *picture, bool quiet, void (*data)(FILE *f, const void 
             say(quiet, "plot: gnuplot could not be run; later, in its folder: gnuplot %s", name_of(gp));
     } else
         complain("there is no memory left");
+    free(p.svg);
+    free(p.dat);
     free(dat);
     free(gp);
     return status;

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,23 +50,43 @@ static void time_left(double s, char *text, size_t size)
         snprintf(text, size, "%.1f h", s / 3600);
 }
 
+static int terminal_width(void)
+{
+    struct winsize w;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 80;
+}
+
+/* [####....] of at most so many characters */
+static void make_bar(char *bar, int width, double share)
+{
+    enum { MOST = 24, LEAST = 4 };
+    int inside = width - 2 < MOST ? width - 2 : MOST;
+    int full = (int)(share * inside);
+    *bar = 0;
+    if (inside < LEAST)
+        return;
+    memset(bar + 1, '#', (size_t)full);
+    memset(bar + 1 + full, '.', (size_t)(inside - full));
+    bar[0] = '[';
+    strcpy(bar + 1 + inside, "]");
+}
+
 static void draw_bar(progress *p, const weir_progress *now)
 {
-    enum { WIDTH = 24 };
     double t = seconds(), share = (double)now->batch / (double)now->batches;
     if (t - p->drawn < 0.1 && now->batch < now->batches)
         return;
     p->drawn = t;
     double done = (double)(now->epoch - 1) + share, left = (t - p->start) / done * ((double)now->epochs - done);
     double speed = p->symbols * share / (t - p->epoch_start + 1e-9);
-    char remaining[32], bar[WIDTH + 1];
+    char remaining[32], bar[32], before[48], after[128], line[256];
     time_left(left, remaining, sizeof remaining);
-    int full = (int)(share * WIDTH);
-    memset(bar, '.', WIDTH);
-    memset(bar, '#', (size_t)full);
-    bar[WIDTH] = 0;
-    fprintf(stderr, "\repoch %u/%u [%s] loss %.4f  %.0f %s/s  %s left\033[K", (unsigned)now->epoch, (unsigned)now->epochs, bar,
-            now->train_loss, speed, p->unit, remaining);
+    int width = terminal_width() - 1; /* a line that fills the last column would wrap */
+    int used = snprintf(before, sizeof before, "epoch %u/%u ", (unsigned)now->epoch, (unsigned)now->epochs);
+    used += snprintf(after, sizeof after, " loss %.4f  %.0f %s/s  %s left", now->train_loss, speed, p->unit, remaining);
+    make_bar(bar, width - used, share);
+    snprintf(line, sizeof line, "%s%s%s", before, bar, after);
+    fprintf(stderr, "\r%.*s\033[K", width, line);
     fflush(stderr);
 }
 
@@ -148,7 +169,7 @@ static void write_curves_script(FILE *f, const char *data, const void *what)
     const struct curves *c = what;
     fprintf(f, "set title \"%s\" noenhanced\nset xlabel 'epoch'\nset ylabel 'loss'\nset key top right\nset offsets graph 0.02, 0.02, 0.05, 0.05\n",
             c->title);
-    fprintf(f, "plot '%s' using 1:2 with linespoints pt 7 ps 0.5 lw 2 lc rgb '#1f6fb4' title 'training', \\\n"
+    fprintf(f, "plot %s using 1:2 with linespoints pt 7 ps 0.5 lw 2 lc rgb '#1f6fb4' title 'training', \\\n"
                "     '' using 1:3 with linespoints pt 7 ps 0.5 lw 2 lc rgb '#d1691f' title 'validation'\n",
             data);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -163,7 +164,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_THREADS: o->threads = COUNT("threads", 1, 1024); break;
     case KEY_ISA: o->model.isa = option_isa(state, arg); break;
     case KEY_LOG: o->log = arg; break;
-    case KEY_PLOT: o->plot = arg; break;
+    case KEY_PLOT: o->plot = option_picture(state, "plot", arg); break;
     case KEY_QUIET: o->quiet = true; break;
     case ARGP_KEY_ARGS:
         o->paths = state->argv + state->next;
@@ -228,7 +229,12 @@ static int open_data(data *d, options *o)
     weir_status status = d->task == TASK_TEXT
                              ? text_open(&d->text, o->paths, o->count, &(text_options){o->split, o->batch, o->steps}, &err)
                              : open_table(d, o, &err);
-    return status ? complain("%s", err.text) : DONE;
+    if (status)
+        return complain("%s", err.text);
+    if (d->task != TASK_LABELS && o->model.direction != WEIR_FORWARD)
+        return complain("--direction %s would show the network the future; only labelled sequences allow it",
+                        direction_names[o->model.direction]);
+    return DONE;
 }
 
 static void configure(data *d, options *o)
@@ -252,6 +258,8 @@ static void configure(data *d, options *o)
     }
     if (!o->model.layers)
         o->model.layers = 2;
+    if (o->train.rate == 0)
+        o->train.rate = 0.002f;
     if (o->set_forget_bias) {
         o->model.set_gate_bias = true;
         o->model.gate_bias[1] = o->forget_bias;
@@ -295,27 +303,27 @@ static void close_data(data *d)
 
 /* ---- Output ---- */
 
-/* Finds out before training, not after it, that the model could not be written. */
-static int check_output(const char *path)
+/* What is written at the end must be possible at the start, and must not be the data. */
+static int check_outputs(const options *o)
 {
-    size_t length = strlen(path) + 16;
-    char *probe = malloc(length);
-    if (!probe)
-        return complain("there is no memory left");
-    snprintf(probe, length, "%s.XXXXXX", path);
-    int fd = mkstemp(probe);
-    int reason = errno;
-    if (fd >= 0) {
-        close(fd);
-        unlink(probe);
+    const char *outputs[] = {o->output, o->plot, o->log};
+    for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
+        struct stat out, in;
+        if (!outputs[i])
+            continue;
+        for (size_t j = 0; j < o->count; j++)
+            if (stat(outputs[i], &out) == 0 && stat(o->paths[j], &in) == 0 && out.st_dev == in.st_dev && out.st_ino == in.st_ino &&
+                S_ISREG(out.st_mode))
+                return complain("%s is the data; it is not overwritten", outputs[i]);
+        if (outputs[i] != o->log && check_output(outputs[i]))
+            return FAILED;
     }
-    free(probe);
-    return fd >= 0 ? DONE : complain("%s cannot be written: %s", path, strerror(reason));
+    return DONE;
 }
 
 static int save(data *d, const options *o, weir_trainer *trainer, const weir_progress *best)
 {
-    weir_error err;
+    weir_error err = {.text = "there is no memory left"};
     weir_model *plain = NULL, *model = NULL;
     weir_status status = weir_trainer_model(trainer, &plain, NULL, &err);
     char *notes = status ? NULL : make_notes(d, o, plain, best, &err);
@@ -408,7 +416,7 @@ int cmd_train(int argc, char **argv)
     options o = {.seed = 1};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     data d = {0};
-    int status = check_output(o.output);
+    int status = check_outputs(&o);
     if (status == DONE)
         status = open_data(&d, &o);
     if (status == DONE) {
