@@ -1,0 +1,138 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The number contract: outputs, states, and trained weights have the same bits on every instruction set, with any number of threads,
+# rows and steps at a time, from every compiler at every level of optimisation. The bits themselves are written in golden.txt: a
+# change there changes every user's results, and belongs into the change log. To write it anew, for a reason:
+#     bash tests/bits/same_bits.sh --golden > golden.txt && mv golden.txt tests/bits/
+set -u
+source_dir=${WEIR_SOURCE_DIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+here=$source_dir/tests/bits
+work=$(mktemp -d "${TMPDIR:-/tmp}/weir-bits.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+failures=0 compared=0
+kinds="small-forward small-train full-forward full-train"
+
+# compile NAME COMPILER FLAGS...: the core and bits.c to $work/NAME/bits, two files at a time
+compile() {
+    local name=$1 compiler=$2 file
+    shift 2
+    mkdir -p "$work/$name"
+    for file in "$here/bits.c" "${core[@]}"; do
+        echo "$file"
+    done | xargs -P 2 -I '{}' sh -c 'file=$1; name=$2; shift 2; "$@" -c "$file" -o "$name/$(basename "$file" .c).o"' sh '{}' \
+        "$work/$name" "$compiler" -std=c11 -ffp-contract=off -w -I "$source_dir/include" -I "$source_dir/src/kernel" "$@" &&
+        "$compiler" "$@" "$work/$name"/*.o -lm -lpthread -o "$work/$name/bits"
+}
+
+expected() { # of a kind
+    sed -n "s/^$1 //p" "$here/golden.txt"
+}
+
+# compare LABEL COMMAND... SIZE forward|train REST: one run against the golden hash of its kind
+compare() {
+    local label=$1 hash status kind want
+    shift
+    kind=$(printf '%s\n' "$@" | grep -x -A1 -E 'small|full' | paste -sd-)
+    want=$(expected "$kind")
+    hash=$("$@")
+    status=$?
+    [ $status = 77 ] && return 77
+    compared=$((compared + 1))
+    if [ $status != 0 ] || [ "$hash" != "$want" ]; then
+        failures=$((failures + 1))
+        echo "FAILED: $label: $*: $hash, not $want"
+    fi
+}
+
+core=("$source_dir"/src/{base,kernel,model,infer,train}/*.c)
+main=$work/main/bits
+mkdir "$work/main"
+if ! ${CC:-cc} -std=c11 -O2 -ffp-contract=off -I "$source_dir/include" "$here/bits.c" "${WEIR_BUILD_DIR:-.}/libweir.a" -lm -lpthread \
+    -o "$main" 2>/dev/null; then # no build to test, or one with sanitizers
+    compile main "${CC:-cc}" -O2 || exit 1
+fi
+
+if [ "${1:-}" = --golden ]; then
+    for kind in $kinds; do
+        case $kind in
+        *forward) echo "$kind $("$main" ${kind/-/ } scalar 1 64 0)" ;;
+        *train) echo "$kind $("$main" ${kind/-/ } scalar 1)" ;;
+        esac
+    done
+    exit
+fi
+
+# ---- This CPU: instruction sets, threads, rows and steps at a time ----
+
+native_avx512=no
+for isa in scalar avx2 avx512 neon; do
+    size=full
+    [ $isa = scalar ] && size=small # its fused multiply-add is a function call
+    compare "this build" "$main" small forward $isa 1 64 0
+    [ $? = 77 ] && continue
+    [ $isa = avx512 ] && native_avx512=yes
+    for threads in 1 2; do
+        for group in 1 2 5 64; do
+            for chunk in 1 7 0; do
+                compare "this build" "$main" $size forward $isa $threads $group $chunk
+            done
+        done
+    done
+    for threads in 1 2 3; do
+        compare "this build" "$main" $size train $isa $threads
+    done
+done
+echo "this build and CPU: $compared runs compared"
+
+# ---- Other builds, each run a few ways ----
+
+# build LABEL ISA RUNNER -- COMPILER FLAGS...
+build() {
+    local label=$1 isa=$2 runner=$3 before=$compared
+    shift 4
+    if ! command -v "$1" >/dev/null || { [ -n "$runner" ] && ! command -v "$runner" >/dev/null; }; then
+        echo "$label: not compared: there is no $1${runner:+ or no $runner}"
+        return
+    fi
+    if ! compile other "$@"; then
+        failures=$((failures + 1))
+        echo "FAILED: $label does not compile"
+        return
+    fi
+    compare "$label" $runner "$work/other/bits" small forward $isa 1 5 7 &&
+        compare "$label" $runner "$work/other/bits" small forward $isa 2 64 0 &&
+        compare "$label" $runner "$work/other/bits" small forward $isa 1 2 1 &&
+        compare "$label" $runner "$work/other/bits" small train $isa 2
+    echo "$label: $((compared - before)) runs compared"
+    rm -rf "$work/other"
+}
+
+build "gcc -O0" best "" -- gcc -O0
+build "gcc -O3" best "" -- gcc -O3
+build "clang -O0" best "" -- clang -O0
+build "clang -O2" best "" -- clang -O2
+build "NEON, under qemu" neon qemu-aarch64-static -- aarch64-linux-gnu-gcc -O2 -static
+
+# AVX-512 through SIMDe: k_avx512.c compiled for AVX2, and the question whether the CPU has AVX-512 answered with yes.
+if [ $native_avx512 = yes ]; then
+    echo "AVX-512: compared natively"
+elif ! "$main" small forward avx2 1 64 0 >/dev/null; then
+    echo "AVX-512: not compared: this CPU has neither it nor AVX2"
+elif ! echo '#include <simde/x86/avx512.h>' | gcc -std=c11 -mavx2 -mfma -E - >/dev/null 2>&1; then
+    echo "AVX-512: not compared: this CPU lacks it, and there are no headers of SIMDe"
+else
+    sed 's/avx512f,avx512dq,avx512bw,avx512vl,//' "$source_dir/src/kernel/k_avx512.c" >"$work/k_avx512.c"
+    sed 's/__builtin_cpu_supports("avx512[a-z]*")/true/g' "$source_dir/src/kernel/select.c" >"$work/select.c"
+    others=()
+    for file in "${core[@]}"; do
+        case $file in
+        */k_avx512.c | */select.c) others+=("$work/$(basename "$file")") ;;
+        *) others+=("$file") ;;
+        esac
+    done
+    core=("${others[@]}")
+    build "AVX-512, through SIMDe" avx512 "" -- gcc -O2 -mavx2 -mfma -Wno-psabi -I "$here/simde"
+fi
+
+echo "$compared runs compared in all, $failures failed"
+[ $failures = 0 ]
