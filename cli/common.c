@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <pthreadpool.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,14 +124,24 @@ static void run_one(void *context, size_t i)
 static void run_all(void *pool, size_t n, void (*task)(void *arg, size_t i), void *arg)
 {
     struct call c = {task, arg};
-    pthreadpool_parallelize_1d(pool, run_one, &c, n, 0);
+    /* Workers sleep between the calls: if they spun, a machine that is busy with something else would wait for them, not work. */
+    pthreadpool_parallelize_1d(pool, run_one, &c, n, PTHREADPOOL_FLAG_YIELD_WORKERS);
+}
+
+/* Those that this process may use. */
+static unsigned processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return (unsigned)CPU_COUNT(&set);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online > 0 ? (unsigned)online : 1;
 }
 
 threads threads_start(unsigned count)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
     if (!count)
-        count = processors > 0 ? (unsigned)processors : 1;
+        count = processors();
     threads t = {.pool = count > 1 ? pthreadpool_create(count) : NULL};
     if (t.pool)
         t.parallel = (weir_parallel){run_all, t.pool, (unsigned)pthreadpool_get_threads_count(t.pool)};
