@@ -19,8 +19,8 @@ def train_until(mark, model, hidden):
     """Types Ctrl-C once `mark` is on the screen; returns exit status and screen."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execv(WEIR, ["weir", "train", "text.txt", "-o", model, "--hidden", hidden, "--layers", "1", "--batch", "8", "--steps", "32",
-                        "--epochs", "100000"])
+        os.execv(WEIR, ["weir", "train", "text.txt", "-o", model, "--hidden", hidden, "--layers", "1", "--batch", "8",
+                        "--steps", "32", "--epochs", "100000"])
     screen, typed, start = b"", False, time.monotonic()
     while piece := read(terminal):
         screen += piece
