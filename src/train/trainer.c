@@ -11,11 +11,11 @@ static weir_status check_field(bool good, const char *field, const char *range, 
     return good ? WEIR_OK : weir__fail(err, WEIR_E_ARGUMENT, "%s must be %s", field, range);
 }
 
-#define TRY(call)                                                                                                                \
-    do {                                                                                                                         \
-        weir_status status_ = (call);                                                                                            \
-        if (status_)                                                                                                             \
-            return status_;                                                                                                      \
+#define TRY(call)                     \
+    do {                              \
+        weir_status status_ = (call); \
+        if (status_)                  \
+            return status_;           \
     } while (0)
 
 static void fill_defaults(weir_train_config *c)
@@ -74,7 +74,7 @@ static size_t list_arrays(weir_trainer *t, struct array list[MOST_ARRAYS])
     const struct weir__lstm *l = t->net.lstm;
     size_t real = t->net.k->real_size, SB = (size_t)t->config.steps * t->config.rows, B = t->config.rows, n = 0;
     size_t R = c->readout == WEIR_FINAL_STATE ? B : SB, heads = weir__dense_count(c), widest = 0;
-    size_t P = l->projected, row = weir__columns_row(weir__directions(c) * P);
+    size_t P = l->projected, row = weir__columns_row(weir__directions(c) * P), lanes = c->layers * weir__directions(c);
     bool turns = c->direction != WEIR_FORWARD, softmax = c->output == WEIR_SOFTMAX;
 #define ARRAY(field, elements, bytes) list[n++] = (struct array){&(field), (elements), (bytes)}
     ARRAY(t->weights, t->net.params.size, real);
@@ -98,6 +98,8 @@ static size_t list_arrays(weir_trainer *t, struct array list[MOST_ARRAYS])
     ARRAY(t->turned, turns ? SB * row : 0, real);
     for (size_t d = 0; d < weir__directions(c) && c->layers > 1; d++)
         ARRAY(t->dx[d], SB * row, real);
+    ARRAY(t->kept_h, lanes * B * P, real);
+    ARRAY(t->kept_c, lanes * B * c->hidden, real);
     ARRAY(t->dh_state, B * weir__columns_row(P), real);
     ARRAY(t->dc_state, B * weir__units_row(l), real);
     if (l->project) {
@@ -166,7 +168,8 @@ weir_status weir_trainer_new(weir_trainer **out, const weir_model *model, const 
     weir_train_config resolved;
     TRY(resolve(config, &resolved, err));
     if (!model->config.outputs)
-        return weir__fail(err, WEIR_E_UNSUPPORTED, "this model has no output to compare with targets; set outputs in its configuration");
+        return weir__fail(err, WEIR_E_UNSUPPORTED,
+                          "this model has no output to compare with targets; set outputs in its configuration");
     weir_allocator a = weir__allocator(config->allocator);
     weir_trainer *t = weir__alloc(&a, sizeof *t);
     if (!t)
@@ -267,22 +270,33 @@ static void apply_gradient(weir_trainer *t, double norm)
     t->power2 *= (double)c->beta2;
     struct update_job job = {
         .t = t,
-        .update = {
-            .optimizer = c->optimizer,
-            .rate = weir__rate(t),
-            .scale = norm > (double)c->clip ? (double)c->clip / norm : 1,
-            .momentum = (double)c->momentum,
-            .beta1 = (double)c->beta1,
-            .beta2 = (double)c->beta2,
-            .epsilon = (double)c->epsilon,
-            .decay = (double)c->weight_decay,
-            .correction1 = 1 - t->power1,
-            .correction2 = 1 - t->power2,
-        },
+        .update =
+            {
+                .optimizer = c->optimizer,
+                .rate = weir__rate(t),
+                .scale = norm > (double)c->clip ? (double)c->clip / norm : 1,
+                .momentum = (double)c->momentum,
+                .beta1 = (double)c->beta1,
+                .beta2 = (double)c->beta2,
+                .epsilon = (double)c->epsilon,
+                .decay = (double)c->weight_decay,
+                .correction1 = 1 - t->power1,
+                .correction2 = 1 - t->power2,
+            },
     };
     weir__parallel_for(weir__trainer_parallel(t), t->net.params.count, update_tensor, &job);
     weir__network_pack(&t->net, t->weights, weir__trainer_parallel(t));
     t->updates++;
+}
+
+/* Copies the carried state away, or back. */
+static void keep_state(weir_trainer *t, bool back)
+{
+    const weir_config *c = &t->net.config;
+    size_t lanes = c->layers * weir__directions(c) * t->carried_rows, real = t->net.k->real_size;
+    size_t h = lanes * weir__projected(c) * real, cells = lanes * c->hidden * real;
+    memcpy(back ? t->work.state_h : t->kept_h, back ? t->kept_h : t->work.state_h, h);
+    memcpy(back ? t->work.state_c : t->kept_c, back ? t->kept_c : t->work.state_c, cells);
 }
 
 weir_status weir_trainer_step(weir_trainer *t, const weir_batch *batch, weir_loss *loss, weir_error *err)
@@ -290,13 +304,18 @@ weir_status weir_trainer_step(weir_trainer *t, const weir_batch *batch, weir_los
     weir_loss mine;
     if (t->config.schedule == WEIR_COSINE && !t->config.total_updates)
         return weir__fail(err, WEIR_E_ARGUMENT, "the cosine schedule needs total_updates to know where it ends");
+    size_t carried_rows = t->carried_rows;
+    keep_state(t, false);
     TRY(weir__loss_and_gradient(t, batch, true, &mine, err));
     if (loss)
         *loss = mine;
     double norm = gradient_norm(t);
-    if (!isfinite(mine.sum) || !isfinite(norm))
+    if (!isfinite(mine.sum) || !isfinite(norm)) {
+        t->carried_rows = carried_rows;
+        keep_state(t, true);
         return weir__fail(err, WEIR_E_NONFINITE, "the %s is not finite; look for NaN in the data, or lower the learning rate",
                           isfinite(mine.sum) ? "gradient" : "loss");
+    }
     apply_gradient(t, norm);
     return weir__ok(err);
 }
