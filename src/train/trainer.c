@@ -11,11 +11,11 @@ static weir_status check_field(bool good, const char *field, const char *range, 
     return good ? WEIR_OK : weir__fail(err, WEIR_E_ARGUMENT, "%s must be %s", field, range);
 }
 
-#define TRY(call)                     \
-    do {                              \
-        weir_status status_ = (call); \
-        if (status_)                  \
-            return status_;           \
+#define TRY(call)                                                                                                                \
+    do {                                                                                                                         \
+        weir_status status_ = (call);                                                                                            \
+        if (status_)                                                                                                             \
+            return status_;                                                                                                      \
     } while (0)
 
 static void fill_defaults(weir_train_config *c)
@@ -168,8 +168,7 @@ weir_status weir_trainer_new(weir_trainer **out, const weir_model *model, const 
     weir_train_config resolved;
     TRY(resolve(config, &resolved, err));
     if (!model->config.outputs)
-        return weir__fail(err, WEIR_E_UNSUPPORTED,
-                          "this model has no output to compare with targets; set outputs in its configuration");
+        return weir__fail(err, WEIR_E_UNSUPPORTED, "this model has no output to compare with targets; set outputs in its configuration");
     weir_allocator a = weir__allocator(config->allocator);
     weir_trainer *t = weir__alloc(&a, sizeof *t);
     if (!t)
@@ -270,19 +269,18 @@ static void apply_gradient(weir_trainer *t, double norm)
     t->power2 *= (double)c->beta2;
     struct update_job job = {
         .t = t,
-        .update =
-            {
-                .optimizer = c->optimizer,
-                .rate = weir__rate(t),
-                .scale = norm > (double)c->clip ? (double)c->clip / norm : 1,
-                .momentum = (double)c->momentum,
-                .beta1 = (double)c->beta1,
-                .beta2 = (double)c->beta2,
-                .epsilon = (double)c->epsilon,
-                .decay = (double)c->weight_decay,
-                .correction1 = 1 - t->power1,
-                .correction2 = 1 - t->power2,
-            },
+        .update = {
+            .optimizer = c->optimizer,
+            .rate = weir__rate(t),
+            .scale = norm > (double)c->clip ? (double)c->clip / norm : 1,
+            .momentum = (double)c->momentum,
+            .beta1 = (double)c->beta1,
+            .beta2 = (double)c->beta2,
+            .epsilon = (double)c->epsilon,
+            .decay = (double)c->weight_decay,
+            .correction1 = 1 - t->power1,
+            .correction2 = 1 - t->power2,
+        },
     };
     weir__parallel_for(weir__trainer_parallel(t), t->net.params.count, update_tensor, &job);
     weir__network_pack(&t->net, t->weights, weir__trainer_parallel(t));

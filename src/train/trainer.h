@@ -17,10 +17,10 @@ struct weir_trainer {
     double *squares;       /* [net.params.count] sums of squares of each tensor's gradient */
 
     /* the backward pass; R rows of the head */
-    double *losses;               /* [R] */
-    uint64_t *counts;             /* [R] */
-    float *targets;               /* [R][n] */
-    uint32_t *classes;            /* [R] */
+    double *losses;    /* [R] */
+    uint64_t *counts;  /* [R] */
+    float *targets;    /* [R][n] */
+    uint32_t *classes; /* [R] */
     void *head_d[WEIR__MAX_HEAD]; /* [R][columns row of inputs] gradient by the input of each dense layer */
     void *head_slopes;            /* [R][widest columns row] */
     void *upper;                  /* [S][B][columns row of D * P] gradient by a layer's output, in the caller's time */
@@ -30,7 +30,7 @@ struct weir_trainer {
 
     size_t bytes; /* of all arrays above */
     uint64_t updates;
-    size_t carried_rows;   /* rows whose final state the work holds; 0: none */
+    size_t carried_rows; /* rows whose final state the work holds; 0: none */
     void *kept_h, *kept_c; /* that state as it was before a step, in case the step fails */
     double plateau_factor;
     double power1, power2; /* beta1^updates, beta2^updates */
