@@ -204,6 +204,22 @@ static double gaussian_loss(real mean, real z_s, real t, real *dmean, real *dz_s
     return log_of(s) + 0.5 * u * u + 0.91893853320467274178;
 }
 
+/* The loss of target j of a row whose outputs are not classes; a missing target (NaN) gives no loss and no gradient. */
+static double value_loss(const struct weir__targets *t, float target, size_t j, const real *z, real *dz)
+{
+    size_t n = t->n;
+    bool gaussian = t->output == WEIR_GAUSSIAN;
+    if (target != target) {
+        dz[j] = 0;
+        if (gaussian)
+            dz[n + j] = 0;
+        return 0;
+    }
+    if (gaussian)
+        return gaussian_loss(z[j], z[n + j], (real)target, dz + j, dz + n + j);
+    return t->output == WEIR_LINEAR ? squared_loss(z[j], (real)target, dz + j) : logistic_loss(z[j], (real)target, dz + j);
+}
+
 static void loss(const struct weir__targets *t, size_t rows, const void *arguments, size_t z_row, double *losses, uint64_t *counts,
                  void *gradient)
 {
@@ -211,36 +227,20 @@ static void loss(const struct weir__targets *t, size_t rows, const void *argumen
     for (size_t r = 0; r < rows; r++) {
         const real *z = (const real *)arguments + r * z_row;
         real *dz = (real *)gradient + r * z_row;
-        double sum = 0;
-        uint64_t count = 0;
-        if (t->output == WEIR_SOFTMAX) {
-            if (t->classes[r] < n) {
-                sum = softmax_loss(n, z, t->classes[r], dz);
-                count = 1;
-            } else
-                memset(dz, 0, n * sizeof *dz);
-        } else
+        losses[r] = 0;
+        counts[r] = 0;
+        if (t->output != WEIR_SOFTMAX)
             for (size_t j = 0; j < n; j++) {
                 float target = t->values[r * n + j];
-                real none;
-                bool counts_here = target == target; /* NaN: missing */
-                if (t->output == WEIR_LINEAR)
-                    sum += counts_here ? squared_loss(z[j], (real)target, dz + j) : 0;
-                else if (t->output == WEIR_LOGISTIC)
-                    sum += counts_here ? logistic_loss(z[j], (real)target, dz + j) : 0;
-                else
-                    sum += counts_here ? gaussian_loss(z[j], z[n + j], (real)target, dz + j, dz + n + j) : 0;
-                none = 0;
-                if (!counts_here) {
-                    dz[j] = none;
-                    if (t->output == WEIR_GAUSSIAN)
-                        dz[n + j] = none;
-                }
-                count += counts_here;
+                losses[r] += value_loss(t, target, j, z, dz);
+                counts[r] += target == target;
             }
+        else if (t->classes[r] < n) {
+            losses[r] = softmax_loss(n, z, t->classes[r], dz);
+            counts[r] = 1;
+        } else
+            memset(dz, 0, n * sizeof *dz);
         memset(dz + used, 0, (z_row - used) * sizeof *dz);
-        losses[r] = sum;
-        counts[r] = count;
     }
 }
 

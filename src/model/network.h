@@ -27,7 +27,7 @@ weir_status weir__network_new(struct weir__network *net, const weir_config *reso
 void weir__network_free(struct weir__network *net);
 /* Packs the weights, `params.size` reals in the order of the list. */
 void weir__network_pack(struct weir__network *net, const void *weights, const weir_parallel *parallel);
-/* The packed place of one tensor, relative to `packed`; gradients are laid out the same. */
+/* One direction of one layer. */
 static inline const struct weir__lstm *weir__network_lstm(const struct weir__network *net, size_t layer, size_t direction)
 {
     return net->lstm + layer * weir__directions(&net->config) + direction;
