@@ -131,7 +131,7 @@ else
         esac
     done
     core=("${others[@]}")
-    build "AVX-512, through SIMDe" avx512 "" -- gcc -O2 -mavx2 -mfma -Wno-psabi -I "$here/simde"
+    build "AVX-512, through SIMDe" avx512 "" -- gcc -O2 -mavx2 -mfma -Wno-psabi -I "$source_dir/tests/simde"
 fi
 
 echo "$compared runs compared in all, $failures failed"
