@@ -11,7 +11,7 @@ say() { printf '\n%s\n\n' "$*"; }
 if [ -d /usr/share/common-licenses ]; then
     for licence in GPL-2 GPL-3 LGPL-2.1 Apache-2.0 MPL-2.0 GFDL-1.3; do
         [ ! -r "/usr/share/common-licenses/$licence" ] || cat "/usr/share/common-licenses/$licence"
-    done >"$out/licences.txt"
+    done | tr -s ' ' >"$out/licences.txt" # without the indentation
 else
     cat "$here"/../LICENSE "$here"/../README.md "$here"/../docs/*.md >"$out/licences.txt"
 fi
