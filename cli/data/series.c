@@ -181,8 +181,9 @@ static weir_status recipe_read(recipe *r, const weir_model *model, const table *
     r->trained_rows = size_read(notes, "trained_rows", MOST_ROWS);
     size_t n = json_array_size(targets);
     bool good = r->horizon && r->steps && r->period && n && (r->target = calloc(n, sizeof *r->target));
-    for (size_t i = 0; good && i < n; i++, r->targets++)
-        good = target_read(r->target + i, json_array_get(targets, i), r->horizon, t) || (r->targets++, false);
+    r->targets = r->target ? n : 0;
+    for (size_t i = 0; good && i < n; i++)
+        good = target_read(r->target + i, json_array_get(targets, i), r->horizon, t);
     weir_status status = WEIR_OK;
     if (!good)
         status = data_fail(err, WEIR_E_FORMAT, "the model's notes are broken: they do not tell how to forecast");
