@@ -237,6 +237,20 @@ static int open_data(data *d, options *o)
     return DONE;
 }
 
+/* Options for which 0 is a wish, not the default, are NOT_GIVEN until they are given. */
+enum { NOT_GIVEN = -1 };
+
+/* What neither an option nor the task has set. */
+static void settle(weir_train_config *t)
+{
+    float *const settings[] = {&t->dropout, &t->head_dropout, &t->weight_decay};
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
+        if (*settings[i] < 0)
+            *settings[i] = 0;
+    if ((int)t->schedule == NOT_GIVEN)
+        t->schedule = WEIR_CONSTANT;
+}
+
 static void configure(data *d, options *o)
 {
     d->fit = (weir_fit){.epochs = o->epochs, .patience = o->patience};
@@ -260,6 +274,7 @@ static void configure(data *d, options *o)
         o->model.layers = 2;
     if (o->train.rate == 0)
         o->train.rate = 0.002f;
+    settle(&o->train);
     if (o->set_forget_bias) {
         o->model.set_gate_bias = true;
         o->model.gate_bias[1] = o->forget_bias;
@@ -359,7 +374,8 @@ static int plot(const progress *p, const options *o)
 
 /* ---- Training ---- */
 
-static int fit(data *d, const options *o, weir_trainer *trainer, progress *p, weir_progress *best)
+/* *usable: the trainer holds weights worth keeping, which it may even after a failure. */
+static int fit(data *d, const options *o, weir_trainer *trainer, progress *p, weir_progress *best, bool *usable)
 {
     weir_error err;
     d->fit.report = progress_report;
@@ -367,9 +383,10 @@ static int fit(data *d, const options *o, weir_trainer *trainer, progress *p, we
     progress_start(p);
     weir_status status = weir_trainer_fit(trainer, &d->fit, best, &err);
     progress_end(p);
+    bool none = !best->epoch_done;
+    *usable = !status || !none;
     if (status)
-        return complain("%s", err.text);
-    bool none = best->epoch == 1 && !best->epoch_done;
+        return complain("%s%s", err.text, none ? "" : "; the best model so far is kept");
     if (progress_interrupted())
         fprintf(stderr, "weir: interrupted; %s\n",
                 none ? "no epoch was done: the weights so far are kept" : "the best model so far is kept");
@@ -383,7 +400,8 @@ static int train(data *d, options *o, progress *p)
     weir_error err;
     weir_model *model = NULL;
     weir_trainer *trainer = NULL;
-    weir_progress best;
+    weir_progress best = {0};
+    bool usable = false;
     threads pool = threads_start(o->threads);
     if (pool.pool)
         o->train.parallel = &pool.parallel;
@@ -395,12 +413,13 @@ static int train(data *d, options *o, progress *p)
         say(o->quiet, "model: %u x %u, %zu weights, %s; %.0f MiB to train", (unsigned)weir_model_config(model)->layers,
             (unsigned)weir_model_config(model)->hidden, weir_model_parameters(model), weir_isa_name(weir_model_config(model)->isa),
             (double)weir_trainer_memory(trainer) / 1048576);
-        status = fit(d, o, trainer, p, &best);
+        status = fit(d, o, trainer, p, &best, &usable);
     }
-    if (status == DONE)
-        status = save(d, o, trainer, &best);
-    if (status == DONE)
+    int saved = usable ? save(d, o, trainer, &best) : FAILED;
+    if (saved == DONE)
         say(o->quiet, "model: %s", o->output);
+    else
+        status = FAILED;
     weir_trainer_free(trainer);
     weir_model_free(model);
     threads_stop(&pool);
@@ -414,6 +433,8 @@ int cmd_train(int argc, char **argv)
     static const struct argp argp = {option_list, parse, "DATA...",
                                      "Trains a stacked LSTM on a text or a CSV and writes the best model.", 0, 0, 0};
     options o = {.seed = 1};
+    o.train.dropout = o.train.head_dropout = o.train.weight_decay = NOT_GIVEN;
+    o.train.schedule = (weir_schedule)NOT_GIVEN;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     data d = {0};
     int status = check_outputs(&o);

@@ -692,15 +692,15 @@ void series_configure(series *s, weir_config *model, weir_train_config *train, w
     train->steps = (uint32_t)s->r.steps;
     if (train->rate == 0)
         train->rate = 0.003f;
-    if (train->weight_decay == 0) {
+    if (train->weight_decay < 0) {
         train->weight_decay = 0.01f;
         train->optimizer = train->optimizer == WEIR_ADAM ? WEIR_ADAMW : train->optimizer;
     }
-    if (train->dropout == 0)
+    if (train->dropout < 0)
         train->dropout = 0.1f;
-    if (train->head_dropout == 0)
+    if (train->head_dropout < 0)
         train->head_dropout = 0.1f;
-    if (train->schedule == WEIR_CONSTANT)
+    if ((int)train->schedule < 0)
         train->schedule = WEIR_PLATEAU;
     train->plateau = 5;
     fit->train = &s->train_source;

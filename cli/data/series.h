@@ -31,8 +31,9 @@ typedef struct series series; /* a table made ready for training; keeps its own 
 weir_status series_open(series **out, const table *t, const series_options *options, weir_error *err);
 void series_free(series *s);
 
-/* Sets inputs, outputs, output and readout of `model`; steps, rows of `train`; train and valid of `fit`; and, where the field is 0,
- * the recipe's layers, hidden, rate, weight_decay, dropout, head_dropout, schedule, epochs, patience. `s` must outlive the fit. */
+/* Sets inputs, outputs, output and readout of `model`; steps, rows of `train`; train and valid of `fit`; where the
+ * field is 0, the recipe's layers, hidden, rate, epochs, patience; and where it is negative its weight_decay, dropout, head_dropout,
+ * schedule. `s` must outlive the fit. */
 void series_configure(series *s, weir_config *model, weir_train_config *train, weir_fit *fit);
 
 /* One paragraph for the user: rows, targets, inputs, columns left out and why, transform, period, split. Belongs to `s`. */

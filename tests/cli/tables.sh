@@ -28,6 +28,11 @@ awk -F, -v OFS=, 'NR > 193 { $2 = 1000; $3 = -5 } { print }' flow.csv >spoiled.c
 "$WEIR" train spoiled.csv -o spoiled.weir --epochs 30 --target flow --quiet
 check "held-out rows have no influence on the model" cmp flow.weir spoiled.weir
 
+# 0 is a wish like any other
+expect 0 "" "$WEIR" train flow.csv -o plain.weir --epochs 2 --target flow --quiet --dropout 0 --weight-decay 0 --schedule constant
+expect 0 "weight_decay   0.0" "$WEIR" info plain.weir
+expect 0 "schedule       constant" "$WEIR" info plain.weir
+
 # Several targets, missing values, text, CRLF, byte order mark
 awk -F, -v OFS=, 'NR == 1 { printf "\357\273\277"; print $0, "wind\r"; next } NR % 17 == 0 { $3 = "NA" } { print $0, (NR % 3 ? "north" : "south") "\r" }' flow.csv >odd.csv
 expect 0 "wind (one-hot)" "$WEIR" train odd.csv -o odd.weir --epochs 2 --target flow,rain
