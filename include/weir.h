@@ -110,8 +110,20 @@ typedef enum weir_activation_id {
     WEIR_SOFTPLUS,
     WEIR_SCALED_TANH,
     WEIR_HARD_SIGMOID,
-    WEIR_SOFTSIGN
+    WEIR_SOFTSIGN,
+    WEIR_EXP, /* from here on building blocks: array functions, not activations of a network */
+    WEIR_EXPM1,
+    WEIR_LOG1P,
+    WEIR_ERF,
+    WEIR_ERFC
 } weir_activation_id;
+
+/* Every function and derivative comes in two forms. Both keep tails, subnormals and signs, and have the same bits on every CPU, at every
+ * place of an array and for every length. */
+typedef enum weir_form {
+    WEIR_EXACT = 0, /* correctly rounded: computed in double, and in double-double where double leaves a doubt */
+    WEIR_FAST       /* computed in float, within weir_activation_info.error units in the last place; what networks run with */
+} weir_form;
 
 /* An activation with its parameters; a parameter of 0 means the default of weir_activation_info. */
 typedef struct weir_activation {
@@ -123,7 +135,9 @@ typedef struct weir_activation_info {
     weir_activation_id id;
     const char *name;       /* "leaky_relu": the name in files and on the command line */
     const char *onnx;       /* operator of ONNX, or "" where it has none */
+    bool block;             /* a building block: no network can use it */
     float alpha, beta;      /* defaults; 0 where the parameter has no meaning */
+    float error, grad_error; /* largest errors of the fast form over all 2^32 floats, default parameters, in units in the last place */
     const char *formula;    /* "max(x, 0)" */
     const char *derivative; /* as a formula */
     const char *pros, *cons, *use; /* one line each */
@@ -136,11 +150,53 @@ WEIR_API size_t weir_activation_count(void);
 /* The id of a name, or WEIR_ACTIVATION_DEFAULT if there is none such. */
 WEIR_API weir_activation_id weir_activation_find(const char *name);
 
-/* y[i] = f(x[i]); y may be x. NaN gives NaN. Fails only for an unknown activation or an instruction set the CPU lacks. */
-WEIR_API weir_status weir_activation_apply(const weir_activation *a, weir_isa isa, size_t n, const float *x, float *y, weir_error *err);
-/* dx[i] = dy[i] f'(x[i]); dx may be x or dy. */
-WEIR_API weir_status weir_activation_grad(const weir_activation *a, weir_isa isa, size_t n, const float *x, const float *dy, float *dx,
-                                          weir_error *err);
+/* y[i] = f(x[i]); y may be x; any n, any alignment. A NaN gives the NaN 0x7FC00000; edges: docs/activations.md.
+ * Fails for an unknown id, a parameter outside its range (alpha: finite; beta: finite, of softplus and SELU above 0), or an instruction
+ * set that this CPU lacks. */
+WEIR_API weir_status weir_activation_apply(const weir_activation *a, weir_form form, weir_isa isa, size_t n, const float *x, float *y,
+                                           weir_error *err);
+/* dx[i] = dy[i] f'(x[i]), in the exact form rounded once, after the product; dx may be x or dy. Fails like weir_activation_apply. */
+WEIR_API weir_status weir_activation_grad(const weir_activation *a, weir_form form, weir_isa isa, size_t n, const float *x, const float *dy,
+                                          float *dx, weir_error *err);
+
+/* The same by name, with default parameters, on the best instruction set; these cannot fail:
+ *     void weir_gelu(size_t n, const float *x, float *y)              void weir_gelu_grad(size_t n, const float *x, const float *dy, float *dx)
+ *     void weir_gelu_fast(size_t n, const float *x, float *y)         void weir_gelu_grad_fast(...) */
+#define WEIR_BY_NAME(name)                                                                        \
+    WEIR_API void weir_##name(size_t n, const float *x, float *y);                                \
+    WEIR_API void weir_##name##_fast(size_t n, const float *x, float *y);                         \
+    WEIR_API void weir_##name##_grad(size_t n, const float *x, const float *dy, float *dx);       \
+    WEIR_API void weir_##name##_grad_fast(size_t n, const float *x, const float *dy, float *dx);
+WEIR_BY_NAME(identity)
+WEIR_BY_NAME(relu)
+WEIR_BY_NAME(leaky_relu)
+WEIR_BY_NAME(prelu)
+WEIR_BY_NAME(sigmoid)
+WEIR_BY_NAME(tanh)
+WEIR_BY_NAME(elu)
+WEIR_BY_NAME(selu)
+WEIR_BY_NAME(gelu)
+WEIR_BY_NAME(gelu_tanh)
+WEIR_BY_NAME(silu)
+WEIR_BY_NAME(mish)
+WEIR_BY_NAME(softplus)
+WEIR_BY_NAME(scaled_tanh)
+WEIR_BY_NAME(hard_sigmoid)
+WEIR_BY_NAME(softsign)
+WEIR_BY_NAME(exp)
+WEIR_BY_NAME(expm1)
+WEIR_BY_NAME(log1p)
+WEIR_BY_NAME(erf)
+WEIR_BY_NAME(erfc)
+#undef WEIR_BY_NAME
+
+/* PReLU with learned slopes on `rows` rows of n values (He, Zhang, Ren & Sun 2015): slope[n], one per channel, or with `shared` slope[1].
+ * y may be x. */
+WEIR_API void weir_prelu_rows(size_t rows, size_t n, const float *slope, bool shared, const float *x, float *y);
+/* dx = dy times 1 or the slope; dslope, like slope, becomes the sum of dy min(x, 0) over the rows (shared: over everything), summed in
+ * double in one fixed order and rounded once. dx may be x or dy; dx or dslope may be NULL. */
+WEIR_API void weir_prelu_rows_grad(size_t rows, size_t n, const float *slope, bool shared, const float *x, const float *dy, float *dx,
+                                   float *dslope);
 
 /* ---- Models ----------------------------------------------------------------------------------------------------- */
 

@@ -18,6 +18,13 @@ weir_status weir__fail(weir_error *err, weir_status status, const char *format, 
 weir_status weir__fail_at(weir_error *err, weir_status status, size_t offset, const char *format, ...) WEIR__PRINTF(4, 5);
 /* Sets err to "no error" and returns WEIR_OK. */
 weir_status weir__ok(weir_error *err);
+/* Returns from the calling function if `call` failed. */
+#define TRY(call)                       \
+    do {                                \
+        weir_status status_ = (call);   \
+        if (status_)                    \
+            return status_;             \
+    } while (0)
 
 /* malloc-backed when `user` is NULL. */
 weir_allocator weir__allocator(const weir_allocator *user);

@@ -10,9 +10,9 @@ static ALWAYS_INLINE vec activation_value(weir_activation_id id, vec x, vec alph
 #define ACTIVATION(ID, name, onnx, a, b, value, slope, ...) \
     case WEIR_##ID:                                         \
         return value;
+#define FUNCTION(ID, ...)
 #include "activation.def"
-#undef ACTIVATION
-    case WEIR_ACTIVATION_DEFAULT:
+    default:
         break;
     }
     (void)alpha;
@@ -26,9 +26,9 @@ static ALWAYS_INLINE vec activation_slope(weir_activation_id id, vec x, vec alph
 #define ACTIVATION(ID, name, onnx, a, b, value, slope, ...) \
     case WEIR_##ID:                                         \
         return slope;
+#define FUNCTION(ID, ...)
 #include "activation.def"
-#undef ACTIVATION
-    case WEIR_ACTIVATION_DEFAULT:
+    default:
         break;
     }
     (void)alpha;
@@ -49,8 +49,7 @@ static ALWAYS_INLINE void activation_pair(weir_activation_id id, vec x, vec alph
     }
 }
 
-/* ---- Arrays: whole vectors, then one vector in a buffer, so that a value's bits never depend on its place ---- */
-
+/* One call for all activations, for the places where speed is not everything. */
 static NEVER_INLINE vec value_of(const weir_activation *a, vec x, vec alpha)
 {
     return activation_value(a->id, x, alpha, v_set((real)a->beta));
@@ -61,45 +60,62 @@ static NEVER_INLINE void pair_of(const weir_activation *a, vec x, vec alpha, vec
     activation_pair(a->id, x, alpha, v_set((real)a->beta), y, d);
 }
 
-static NEVER_INLINE vec slope_of(const weir_activation *a, vec x, vec alpha)
-{
-    return activation_slope(a->id, x, alpha, v_set((real)a->beta));
-}
+/* ---- Arrays: whole vectors, and the rest in a buffer, so that a value's bits never depend on its place ---- */
 
 /* One NaN for all: operations keep different bits of a NaN on different instruction sets. */
-static inline vec one_nan(vec x)
+static ALWAYS_INLINE vec one_nan(vec x)
 {
     return v_select(v_le(x, x), x, v_set((real)NAN));
 }
 
-static void activate(const weir_activation *a, size_t n, const void *x, void *y)
+/* `result` of `in` and `up` for all i < n: in = x[i], up = dy[i]. */
+#define ARRAY(result)                                                           \
+    {                                                                           \
+        const vec alpha = v_set((real)a->alpha), beta = v_set((real)a->beta);   \
+        for (size_t i = 0; i < n; i += LANES) {                                 \
+            real in[LANES] = {0}, in_dy[LANES] = {0};                           \
+            bool whole = n - i >= LANES;                                        \
+            if (!whole) {                                                       \
+                memcpy(in, from + i, (n - i) * sizeof *in);                     \
+                memcpy(in_dy, from_dy + i, (n - i) * sizeof *in);               \
+            }                                                                   \
+            vec x = v_load(whole ? from + i : in);                              \
+            vec dy = v_load(whole ? from_dy + i : in_dy);                       \
+            v_store(whole ? to + i : in, one_nan(result));                      \
+            if (!whole)                                                         \
+                memcpy(to + i, in, (n - i) * sizeof *in);                       \
+            (void)dy;                                                           \
+        }                                                                       \
+        (void)alpha;                                                            \
+        (void)beta;                                                             \
+    }                                                                           \
+    break;
+
+static void activate(const weir_activation *a, size_t n, const void *x_array, void *y_array)
 {
-    const real *in = x;
-    real *out = y, tail[LANES];
-    vec alpha = v_set((real)a->alpha);
-    for (; n >= LANES; n -= LANES, in += LANES, out += LANES)
-        v_store(out, one_nan(value_of(a, v_load(in), alpha)));
-    if (n) {
-        memset(tail, 0, sizeof tail);
-        memcpy(tail, in, n * sizeof *tail);
-        v_store(tail, one_nan(value_of(a, v_load(tail), alpha)));
-        memcpy(out, tail, n * sizeof *tail);
+    const real *from = x_array, *from_dy = x_array;
+    real *to = y_array;
+    switch (a->id) {
+#define ACTIVATION(ID, name, onnx, a_, b_, value, slope, ...) \
+    case WEIR_##ID:                                           \
+        ARRAY(value)
+#include "activation.def"
+    case WEIR_ACTIVATION_DEFAULT:
+        break;
     }
 }
 
-static void activate_grad(const weir_activation *a, size_t n, const void *x, const void *dy, void *dx)
+static void activate_grad(const weir_activation *a, size_t n, const void *x_array, const void *dy_array, void *dx_array)
 {
-    const real *in = x, *up = dy;
-    real *out = dx, tail[LANES], tail_up[LANES];
-    vec alpha = v_set((real)a->alpha);
-    for (; n >= LANES; n -= LANES, in += LANES, up += LANES, out += LANES)
-        v_store(out, one_nan(v_mul(v_load(up), slope_of(a, v_load(in), alpha))));
-    if (n) {
-        memset(tail, 0, sizeof tail);
-        memset(tail_up, 0, sizeof tail_up);
-        memcpy(tail, in, n * sizeof *tail);
-        memcpy(tail_up, up, n * sizeof *tail_up);
-        v_store(tail, one_nan(v_mul(v_load(tail_up), slope_of(a, v_load(tail), alpha))));
-        memcpy(out, tail, n * sizeof *tail);
+    const real *from = x_array, *from_dy = dy_array;
+    real *to = dx_array;
+    switch (a->id) {
+#define ACTIVATION(ID, name, onnx, a_, b_, value, slope, ...) \
+    case WEIR_##ID:                                           \
+        ARRAY(v_mul(dy, slope))
+#include "activation.def"
+    case WEIR_ACTIVATION_DEFAULT:
+        break;
     }
 }
+#undef ARRAY

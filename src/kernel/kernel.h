@@ -99,9 +99,18 @@ struct weir__targets {
     const uint32_t *classes; /* [rows] */
 };
 
+/* The exact forms; a->id is neither LINEAR (activation.def) nor a default. Results may be stored over x or dy. */
+struct weir__exact {
+    void (*apply)(const weir_activation *a, size_t n, const float *x, float *y);
+    void (*grad)(const weir_activation *a, size_t n, const float *x, const float *dy, float *dx);
+};
+
 struct weir__kernels {
     weir_isa isa;
     size_t real_size;
+    const struct weir__exact *exact; /* NULL: the reference, where activate is near enough */
+
+    /* The fast forms. */
 
     void (*activate)(const weir_activation *a, size_t n, const void *x, void *y);
     void (*activate_grad)(const weir_activation *a, size_t n, const void *x, const void *dy, void *dx);
@@ -144,6 +153,7 @@ struct weir__kernels {
 /* The table of an instruction set, or NULL if this build or CPU has none. WEIR_ISA_BEST gives the fastest. */
 const struct weir__kernels *weir__kernels_for(weir_isa isa);
 
+extern const struct weir__exact weir__exact_scalar, weir__exact_avx2, weir__exact_avx512, weir__exact_neon;
 extern const struct weir__kernels weir__kernels_scalar, weir__kernels_avx2, weir__kernels_avx512, weir__kernels_neon,
     weir__kernels_ref64;
 

@@ -2,14 +2,7 @@
  *
  * SPDX-License-Identifier: MIT */
 
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-#define NEVER_INLINE __attribute__((noinline))
-#if defined __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#elif defined __GNUC__
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
+#include "inline.h"
 #include "vmath.h"
 #include "activation.h"
 #include "product.h"
@@ -19,6 +12,9 @@
 const struct weir__kernels KERNELS = {
     .isa = ISA,
     .real_size = sizeof(real),
+#ifdef EXACT
+    .exact = &EXACT,
+#endif
     .activate = activate,
     .activate_grad = activate_grad,
     .activate_rows = activate_rows,

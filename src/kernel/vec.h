@@ -1,4 +1,4 @@
-/* The vector operations of one instruction set. Each vec_<isa>.h defines, for `LANES` lanes of `real`:
+/* The vector operations of one instruction set. Each vec_<isa>.h defines, for `LANES` lanes of `real`, which is float:
  *
  *     v_load(p) v_store(p, x)           unaligned memory
  *     v_set(s)                          all lanes s
@@ -10,8 +10,15 @@
  *     v_min(a, b) v_max(a, b)           a < b ? a : b, a > b ? a : b: b where either is NaN
  *     v_rint(x)                         to the nearest integer, ties to even
  *     v_pow2(n)                         2^n for an integral n in [-126, 127]; any bits for anything else
+ *     v_split(x, &m)                    k and m with x = 2^k m, m in [sqrt 1/2, sqrt 2), for a normal x > 0; any numbers for anything else
+ *
+ * and each vec_<isa>_wide.h the same for half as many lanes of double, but instead of v_pow2:
+ *
+ *     v_pow2_shifted(t)                 2^n for t = n + 1.5 * 2^52, n in [-1022, 1023]; any bits for anything else
+ *     v_load_float(p) v_store_float(p, x)   LANES floats, exactly from them, rounded to them
+ *     v_same_float(a, b)                whether all lanes of a and b round to the same float, and none is NaN
  *
  * Nothing else knows about instruction sets. Only operations whose result IEEE 754 fixes are allowed: that is why all targets give the
- * same bits. The reference target (double, one lane) has no v_pow2: its exponentials are libm's.
+ * same bits.
  *
  * SPDX-License-Identifier: MIT */

@@ -83,3 +83,11 @@ static inline vec v_pow2(vec n)
     __m512i bits = _mm512_slli_epi32(_mm512_castps_si512(_mm512_add_ps(n, _mm512_set1_ps(0x1.8p23f))), 23);
     return _mm512_castsi512_ps(_mm512_add_epi32(bits, _mm512_set1_epi32(0x3F800000)));
 }
+static inline vec v_split(vec x, vec *m)
+{
+    __m512i bits = _mm512_castps_si512(x);
+    __m512i k = _mm512_srli_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x3F800000 - 0x3F3504F3)), 23);
+    *m = _mm512_castsi512_ps(_mm512_sub_epi32(bits, _mm512_slli_epi32(_mm512_sub_epi32(k, _mm512_set1_epi32(127)), 23)));
+    __m512 shifted = _mm512_castsi512_ps(_mm512_or_si512(k, _mm512_set1_epi32(0x4B000000))); /* 2^23 + k */
+    return _mm512_sub_ps(shifted, _mm512_set1_ps(0x1p23f + 127));
+}

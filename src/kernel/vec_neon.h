@@ -83,3 +83,9 @@ static inline vec v_pow2(vec n)
     uint32x4_t bits = vshlq_n_u32(vreinterpretq_u32_f32(vaddq_f32(n, vdupq_n_f32(0x1.8p23f))), 23);
     return vreinterpretq_f32_u32(vaddq_u32(bits, vdupq_n_u32(0x3F800000u)));
 }
+static inline vec v_split(vec x, vec *m)
+{
+    int32x4_t bits = vreinterpretq_s32_f32(x), k = vshrq_n_s32(vsubq_s32(bits, vdupq_n_s32(0x3F3504F3)), 23);
+    *m = vreinterpretq_f32_s32(vsubq_s32(bits, vshlq_n_s32(k, 23)));
+    return vcvtq_f32_s32(k);
+}

@@ -94,3 +94,9 @@ static inline vec v_pow2(vec n)
 {
     return of_bits((bits_of(n + 0x1.8p23f) << 23) + 0x3F800000u);
 }
+static inline vec v_split(vec x, vec *m)
+{
+    uint32_t bits = bits_of(x), k = (bits + (0x3F800000u - 0x3F3504F3u)) >> 23;
+    *m = of_bits(bits - ((k - 127) << 23));
+    return (float)((int)k - 127);
+}

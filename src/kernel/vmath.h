@@ -41,12 +41,32 @@ static inline vec v_expm1(vec x)
 {
     return expm1(x);
 }
+static inline vec v_expm1_left(vec x)
+{
+    return expm1(x);
+}
+static inline vec v_log1p(vec x)
+{
+    return log1p(x);
+}
+static inline vec v_erf(vec x)
+{
+    return erf(x);
+}
+static inline vec v_erfc(vec x)
+{
+    return erfc(x);
+}
+static inline vec v_erf_slope(vec x)
+{
+    return 1.1283791670955125739 * exp(-x * x);
+}
 static inline void v_exp_raised_expm1(vec x, vec *e, vec *m)
 {
     *e = exp(x);
     *m = expm1(x);
 }
-static inline vec v_log1p(vec e)
+static inline vec v_log1p_unit(vec e)
 {
     return log1p(e);
 }
@@ -123,13 +143,20 @@ static inline vec v_exp_raised_low(vec x, vec low)
     vec n, q = expm1_reduced(v_add(reduce(v_max(V(-120.0), x), &n), low)), s = raised_pow2(n);
     return v_fma(s, q, s);
 }
-/* e^x - 1, x <= 0 */
+/* e^x - 1; infinity from 88.73 on. 2^(n - 1), since 2^n may be outside the exponents */
 static inline vec v_expm1(vec x)
+{
+    vec n, q = expm1_reduced(reduce(v_max(V(-20.0), v_min(V(89.0), x)), &n)), s = v_pow2(v_sub(n, V(1.0)));
+    vec y = v_fma(s, q, v_sub(s, V(0.5)));
+    return v_copysign(v_add(y, y), x);
+}
+/* e^x - 1, x <= 0 */
+static inline vec v_expm1_left(vec x)
 {
     vec n, q = expm1_reduced(reduce(v_max(V(-20.0), x), &n)), s = v_pow2(n);
     return v_fma(s, q, v_sub(s, V(1.0)));
 }
-/* Both, x <= 0; the second with the bits of v_expm1 */
+/* Both, x <= 0; the second with the bits of v_expm1_left */
 static inline void v_exp_raised_expm1(vec x, vec *e, vec *m)
 {
     vec n, q = expm1_reduced(reduce(v_max(V(-120.0), x), &n)), s = raised_pow2(n);
@@ -138,8 +165,8 @@ static inline void v_exp_raised_expm1(vec x, vec *e, vec *m)
     *m = v_fma(s, q, v_sub(s, V(1.0)));
 }
 
-/* log(1 + e), 0 <= e <= 1: 2 atanh(t), t = e / (e + 2), t^2 <= 1/9 */
-static inline vec v_log1p(vec e)
+/* log(1 + e), -1/2 <= e <= 1: 2 atanh(t), t = e / (e + 2), t^2 <= 1/9 */
+static inline vec v_log1p_unit(vec e)
 {
     vec t = v_div(e, v_add(e, V(2.0))), z = v_mul(t, t), p = V(0x1.f06946p-4);
     p = v_fma(p, z, V(0x1.b733f4p-4));
@@ -148,6 +175,19 @@ static inline vec v_log1p(vec e)
     p = v_fma(p, z, V(0x1.555558p-2));
     t = v_add(t, t);
     return v_fma(v_mul(t, z), p, t);
+}
+
+/* log(1 + x) = k log 2 + log(1 + f), 1 + x = 2^k (1 + f); f = x exactly where k = 0 */
+static inline vec v_log1p(vec x)
+{
+    vec u = v_add(V(1.0), x), m, k = v_split(u, &m), half = v_rint(v_mul(k, V(0.5)));
+    vec low = v_select(v_lt(x, V(1.0)), v_sub(x, v_sub(u, V(1.0))), v_sub(V(1.0), v_sub(u, x)));
+    low = v_mul(v_mul(low, v_pow2(v_neg(half))), v_pow2(v_sub(half, k)));
+    vec f = v_select(v_lt(v_abs(k), V(0.5)), x, v_add(v_sub(m, V(1.0)), low));
+    vec y = v_fma(k, V(-0x1.05c61p-29), v_log1p_unit(f));
+    y = v_copysign(v_fma(k, V(0x1.62e43p-1), y), x);
+    y = v_select(v_lt(V(-1.0), x), y, v_select(v_lt(x, V(-1.0)), v_set(NAN), v_set(-INFINITY)));
+    return v_select(v_lt(x, v_set(INFINITY)), y, x);
 }
 
 /* 2 sqrt(2/pi) (a + 0.044715 a^3) in two floats, a >= 0; as at 12 from there on */
@@ -172,15 +212,16 @@ static inline vec v_cubic_slope(vec a, vec *low)
     return t;
 }
 
-/* The standard normal distribution left of -a, a >= 0: *area = a Phi(-a) and *shape = Phi(-a) - a phi(a), both raised.
- *
- * Phi(-a) = e^(-a^2/2) H(t) / (a + 4), t = (a - 4) / (a + 4), with H(t) = erfcx(a / sqrt 2) (a + 4) / 2 (scaled complementary error
- * function: Shepherd & Laframboise 1981) of degree 10 on 0 <= a <= 15. Exponential and quotient are carried in two floats. */
-static inline void v_normal_tail(vec a, vec *area, vec *shape)
+/* e^-(w + w_low), raised, and g = H(t) / (a + 4), t = (a - 4) / (a + 4), each in two floats, for 0 <= a <= 15 and w = a^2 / 2: the standard
+ * normal distribution left of -a is Phi(-a) = e^(-a^2/2) g. H(t) = erfcx(a / sqrt 2) (a + 4) / 2 (scaled complementary error
+ * function: Shepherd & Laframboise 1981) has degree 10. */
+typedef struct tail {
+    vec e, e_low, g, g_low;
+} tail;
+
+static inline tail tail_parts(vec a, vec w, vec w_low)
 {
-    a = v_min(V(15.0), a);
-    vec square = v_mul(a, a), rest = v_fma(a, a, v_neg(square));
-    vec n, r = reduce(v_mul(square, V(-0.5)), &n), q = expm1_reduced(v_fma(rest, V(-0.5), r)), s = raised_pow2(n);
+    vec n, r = reduce(v_neg(w), &n), q = expm1_reduced(v_sub(r, w_low)), s = raised_pow2(n);
     vec e = v_fma(s, q, s), e_low = v_fma(s, q, v_sub(s, e));
     vec d = v_add(a, V(4.0)), d_low = v_sub(a, v_sub(d, V(4.0)));
     vec c = v_sub(a, V(4.0)), c_low = v_sub(a, v_add(c, V(4.0)));
@@ -198,10 +239,53 @@ static inline void v_normal_tail(vec a, vec *area, vec *shape)
     p = v_fma(p, t, V(-0x1.373e3ap-1));
     vec h = v_fma(p, t, V(0x1.82b4bcp-1)), h_low = v_fma(slope, t_low, v_fma(p, t, v_sub(V(0x1.82b4bcp-1), h)));
     vec g = v_mul(h, rd), g_low = quotient_low(g, h, h_low, d, d_low, rd);
-    vec ag = v_mul(a, g), ag_low = v_fma(a, g_low, v_fma(a, g, v_neg(ag)));
-    *area = v_fma(ag, e, v_fma(ag, e_low, v_mul(ag_low, e)));
-    vec f = v_add(v_fma(a, V(-0x1.988454p-2), g), v_fma(a, V(0x1.857936p-27), g_low)); /* 1 / sqrt(2 pi) in two parts */
-    *shape = v_fma(f, e, v_mul(f, e_low));
+    return (tail){e, e_low, g, g_low};
+}
+
+/* *area = a Phi(-a) and *shape = Phi(-a) - a phi(a), both raised, a >= 0 */
+static inline void v_normal_tail(vec a, vec *area, vec *shape)
+{
+    a = v_min(V(15.0), a);
+    vec square = v_mul(a, a), rest = v_fma(a, a, v_neg(square));
+    tail t = tail_parts(a, v_mul(square, V(0.5)), v_mul(rest, V(0.5)));
+    vec ag = v_mul(a, t.g), ag_low = v_fma(a, t.g_low, v_fma(a, t.g, v_neg(ag)));
+    *area = v_fma(ag, t.e, v_fma(ag, t.e_low, v_mul(ag_low, t.e)));
+    vec f = v_add(v_fma(a, V(-0x1.988454p-2), t.g), v_fma(a, V(0x1.857936p-27), t.g_low)); /* 1 / sqrt(2 pi) in two parts */
+    *shape = v_fma(f, t.e, v_mul(f, t.e_low));
+}
+
+/* erfc(z) = 2 Phi(-z sqrt 2), z >= 0 */
+static inline vec erfc_right(vec z)
+{
+    z = v_min(V(10.5), z);
+    vec square = v_mul(z, z), rest = v_fma(z, z, v_neg(square));
+    tail t = tail_parts(v_mul(z, V(0x1.6a09e6p+0)), square, rest);
+    return v_lower(v_mul(V(2.0), v_fma(t.g, t.e, v_fma(t.g, t.e_low, v_mul(t.g_low, t.e)))));
+}
+static inline vec v_erfc(vec x)
+{
+    vec y = erfc_right(v_abs(x));
+    return v_select(v_lt(x, V(0.0)), v_sub(V(2.0), y), y);
+}
+static inline vec v_erf(vec x)
+{
+    vec z = v_abs(x), h = v_min(V(1.0), z), w = v_mul(h, h);
+    vec p = V(0x1.4c5cb4p-14);
+    p = v_fma(p, w, V(-0x1.a5197ap-11));
+    p = v_fma(p, w, V(0x1.542fecp-8));
+    p = v_fma(p, w, V(-0x1.b7fec4p-6));
+    p = v_fma(p, w, V(0x1.ce2d52p-4));
+    p = v_fma(p, w, V(-0x1.81274p-2));
+    p = v_fma(p, w, V(0x1.06eba8p-3)); /* erf(x) / x - 1 */
+    vec near = v_fma(h, p, h);
+    return v_copysign(v_select(v_lt(z, V(1.0)), near, v_sub(V(1.0), erfc_right(z))), x);
+}
+/* 2 / sqrt(pi) e^(-x^2) */
+static inline vec v_erf_slope(vec x)
+{
+    vec z = v_min(V(10.5), v_abs(x)), square = v_mul(z, z), rest = v_fma(z, z, v_neg(square));
+    vec e = v_exp_raised_low(v_neg(square), v_neg(rest));
+    return v_lower(v_fma(e, V(0x1.06eba8p-3), e));
 }
 
 #endif
@@ -247,7 +331,7 @@ static inline vec tanh_from(vec x, vec m)
 }
 static inline vec v_tanh(vec x)
 {
-    return tanh_from(x, v_expm1(v_mul(V(-2.0), v_abs(x))));
+    return tanh_from(x, v_expm1_left(v_mul(V(-2.0), v_abs(x))));
 }
 static inline void v_tanh_pair(vec x, vec *y, vec *d)
 {
@@ -277,7 +361,7 @@ static inline vec v_scaled_tanh_slope(vec x, vec alpha, vec beta)
 /* a (e^x - 1) below 0, x above */
 static inline vec v_elu(vec x, vec alpha)
 {
-    return v_select(v_lt(V(0.0), x), x, v_mul(alpha, v_copysign(v_expm1(v_min(V(0.0), x)), x)));
+    return v_select(v_lt(V(0.0), x), x, v_mul(alpha, v_copysign(v_expm1_left(v_min(V(0.0), x)), x)));
 }
 static inline vec v_elu_slope(vec x, vec alpha)
 {
@@ -373,7 +457,7 @@ static inline vec v_mish_slope(vec x)
 /* log(1 + e^(b x)) / b = (x or 0) + log(1 + e^-|b x|) / b, x where b x > 0; and its derivative sigma(b x) */
 static inline vec v_softplus(vec x, vec beta)
 {
-    vec bend = v_div(v_log1p(v_lower(exp_raised_product(x, beta))), beta);
+    vec bend = v_div(v_log1p_unit(v_lower(exp_raised_product(x, beta))), beta);
     return v_add(v_select(v_lt(V(0.0), v_mul(beta, x)), x, V(0.0)), bend);
 }
 static inline vec v_softplus_slope(vec x, vec beta)
@@ -401,6 +485,11 @@ static inline vec v_softsign_slope(vec x)
 {
     vec r = v_div(V(1.0), v_add(V(1.0), v_abs(x)));
     return v_mul(r, r);
+}
+
+static inline vec v_log1p_slope(vec x)
+{
+    return v_select(v_lt(x, V(-1.0)), v_set((real)NAN), v_div(V(1.0), v_add(V(1.0), x)));
 }
 
 /* x above 0, slope x below */

@@ -10,10 +10,13 @@ enum { MOST_NOTES = 1 << 20 };
 
 static weir_status resolve_activation(weir_activation *a, weir_activation_id fallback, const char *field, weir_error *err)
 {
-    if (a->id != WEIR_ACTIVATION_DEFAULT && !weir_activation_get(a->id))
-        return weir__fail(err, WEIR_E_ARGUMENT, "%s: there is no activation number %d; use a weir_activation_id", field, (int)a->id);
-    if (!isfinite(a->alpha) || !isfinite(a->beta))
-        return weir__fail(err, WEIR_E_ARGUMENT, "%s: its parameters must be finite numbers", field);
+    weir_activation chosen = *a;
+    if (chosen.id == WEIR_ACTIVATION_DEFAULT)
+        chosen.id = fallback;
+    TRY(weir__activation_check(&chosen, field, err));
+    const weir_activation_info *info = weir_activation_get(chosen.id);
+    if (info->block)
+        return weir__fail(err, WEIR_E_ARGUMENT, "%s: %s is a building block for arrays, not an activation of networks", field, info->name);
     *a = weir__activation_resolve(*a, fallback);
     return WEIR_OK;
 }
@@ -39,13 +42,6 @@ static weir_status check_clip(float value, const char *field, weir_error *err)
         return weir__fail(err, WEIR_E_ARGUMENT, "%s must be a positive finite number, or 0 for none", field);
     return WEIR_OK;
 }
-
-#define TRY(call)                                                                                                                \
-    do {                                                                                                                         \
-        weir_status status_ = (call);                                                                                            \
-        if (status_)                                                                                                             \
-            return status_;                                                                                                      \
-    } while (0)
 
 static weir_status resolve_sizes(weir_config *c, weir_error *err)
 {

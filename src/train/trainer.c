@@ -11,13 +11,6 @@ static weir_status check_field(bool good, const char *field, const char *range, 
     return good ? WEIR_OK : weir__fail(err, WEIR_E_ARGUMENT, "%s must be %s", field, range);
 }
 
-#define TRY(call)                                                                                                                \
-    do {                                                                                                                         \
-        weir_status status_ = (call);                                                                                            \
-        if (status_)                                                                                                             \
-            return status_;                                                                                                      \
-    } while (0)
-
 static void fill_defaults(weir_train_config *c)
 {
     if (c->rate == 0)

@@ -67,7 +67,6 @@ fi
 native_avx512=no
 for isa in scalar avx2 avx512 neon; do
     size=full
-    [ $isa = scalar ] && size=small # its fused multiply-add is a function call
     compare "this build" "$main" small forward $isa 1 64 0
     [ $? = 77 ] && continue
     [ $isa = avx512 ] && native_avx512=yes
@@ -121,12 +120,14 @@ elif ! "$main" small forward avx2 1 64 0 >/dev/null; then
 elif ! echo '#include <simde/x86/avx512.h>' | gcc -std=c11 -mavx2 -mfma -E - >/dev/null 2>&1; then
     echo "AVX-512: not compared: this CPU lacks it, and there are no headers of SIMDe"
 else
-    sed 's/avx512f,avx512dq,avx512bw,avx512vl,//' "$source_dir/src/kernel/k_avx512.c" >"$work/k_avx512.c"
+    for part in k_avx512 exact_avx512; do
+        sed 's/avx512f,avx512dq,avx512bw,avx512vl,//' "$source_dir/src/kernel/$part.c" >"$work/$part.c"
+    done
     sed 's/__builtin_cpu_supports("avx512[a-z]*")/true/g' "$source_dir/src/kernel/select.c" >"$work/select.c"
     others=()
     for file in "${core[@]}"; do
         case $file in
-        */k_avx512.c | */select.c) others+=("$work/$(basename "$file")") ;;
+        */k_avx512.c | */exact_avx512.c | */select.c) others+=("$work/$(basename "$file")") ;;
         *) others+=("$file") ;;
         esac
     done

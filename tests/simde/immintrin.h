@@ -13,4 +13,21 @@
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>
 
+/* What Debian's SIMDe lacks. */
+static inline __m512d weir_cvtps_pd(__m256 x)
+{
+    double wide[8];
+    _mm256_storeu_pd(wide, _mm256_cvtps_pd(_mm256_castps256_ps128(x)));
+    _mm256_storeu_pd(wide + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1)));
+    return _mm512_loadu_pd(wide);
+}
+static inline __m256 weir_cvtpd_ps(__m512d x)
+{
+    double wide[8];
+    _mm512_storeu_pd(wide, x);
+    return _mm256_setr_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(wide)), _mm256_cvtpd_ps(_mm256_loadu_pd(wide + 4)));
+}
+#define _mm512_cvtps_pd weir_cvtps_pd
+#define _mm512_cvtpd_ps weir_cvtpd_ps
+
 #endif

@@ -86,6 +86,11 @@ static const double special_doubles[] = {
 #define v_max NAME(v_max)
 #define v_rint NAME(v_rint)
 #define v_pow2 NAME(v_pow2)
+#define v_pow2_shifted NAME(v_pow2_shifted)
+#define v_split NAME(v_split)
+#define v_load_float NAME(v_load_float)
+#define v_store_float NAME(v_store_float)
+#define v_same_float NAME(v_same_float)
 
 #define FLOAT_MATH(name) name##f
 #define DOUBLE_MATH(name) name
@@ -97,11 +102,12 @@ static const double special_doubles[] = {
 #include "kernel/vec_scalar.h"
 #include "vec_rules.h"
 
-#define TARGET ref64
+#define TARGET scalar_wide
+#define WIDE
 #define BITS uint64_t
 #define SPECIAL special_doubles
 #define MATH DOUBLE_MATH
-#include "kernel/vec_ref64.h"
+#include "kernel/vec_scalar_wide.h"
 #include "vec_rules.h"
 
 #if defined __x86_64__
@@ -117,6 +123,13 @@ static const double special_doubles[] = {
 #define SPECIAL special_floats
 #define MATH FLOAT_MATH
 #include "kernel/vec_avx2.h"
+#include "vec_rules.h"
+#define TARGET avx2_wide
+#define WIDE
+#define BITS uint64_t
+#define SPECIAL special_doubles
+#define MATH DOUBLE_MATH
+#include "kernel/vec_avx2_wide.h"
 #include "vec_rules.h"
 #if defined __clang__
 #pragma clang attribute pop
@@ -137,6 +150,13 @@ static const double special_doubles[] = {
 #define MATH FLOAT_MATH
 #include "kernel/vec_avx512.h"
 #include "vec_rules.h"
+#define TARGET avx512_wide
+#define WIDE
+#define BITS uint64_t
+#define SPECIAL special_doubles
+#define MATH DOUBLE_MATH
+#include "kernel/vec_avx512_wide.h"
+#include "vec_rules.h"
 #if defined WEIR_SIMDE
 #elif defined __clang__
 #pragma clang attribute pop
@@ -151,6 +171,13 @@ static const double special_doubles[] = {
 #define SPECIAL special_floats
 #define MATH FLOAT_MATH
 #include "kernel/vec_neon.h"
+#include "vec_rules.h"
+#define TARGET neon_wide
+#define WIDE
+#define BITS uint64_t
+#define SPECIAL special_doubles
+#define MATH DOUBLE_MATH
+#include "kernel/vec_neon_wide.h"
 #include "vec_rules.h"
 
 #endif
@@ -169,24 +196,27 @@ static void scalar(void **state)
     (void)state;
     scalar_test();
 }
-static void ref64(void **state)
+static void scalar_wide(void **state)
 {
     (void)state;
-    ref64_test();
+    scalar_wide_test();
 }
 #if defined __x86_64__
 static void avx2(void **state)
 {
     (void)state;
     test_if(WEIR_ISA_AVX2, avx2_test);
+    test_if(WEIR_ISA_AVX2, avx2_wide_test);
 }
 static void avx512(void **state)
 {
     (void)state;
 #if defined WEIR_SIMDE
     test_if(WEIR_ISA_AVX2, avx512_test);
+    test_if(WEIR_ISA_AVX2, avx512_wide_test);
 #else
     test_if(WEIR_ISA_AVX512, avx512_test);
+    test_if(WEIR_ISA_AVX512, avx512_wide_test);
 #endif
 }
 #elif defined __aarch64__
@@ -194,6 +224,7 @@ static void neon(void **state)
 {
     (void)state;
     test_if(WEIR_ISA_NEON, neon_test);
+    test_if(WEIR_ISA_NEON, neon_wide_test);
 }
 #endif
 
@@ -201,7 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scalar),
-        cmocka_unit_test(ref64),
+        cmocka_unit_test(scalar_wide),
 #if defined __x86_64__
         cmocka_unit_test(avx2),
         cmocka_unit_test(avx512),

@@ -112,6 +112,59 @@ static void NAME(check)(const real *a, const real *b, const real *c)
     }
 }
 
+/* Powers of 2, and the way back. */
+static void NAME(test_exponents)(void)
+{
+    real a[LANES], m[LANES], k[LANES];
+    int most = sizeof(real) == 4 ? 127 : 1023;
+    for (int n = 1 - most; n <= most; n++) {
+#ifdef WIDE
+        v_store(a, v_pow2_shifted(v_set((real)n + 0x1.8p52)));
+#else
+        v_store(a, v_pow2(v_set((real)n)));
+#endif
+        for (int i = 0; i < LANES; i++) {
+            assert_true(a[i] == MATH(ldexp)(1, n));
+            a[i] *= 1 + (real)i / LANES;
+        }
+        vec mantissa, exponent = v_split(v_load(a), &mantissa);
+        v_store(m, mantissa);
+        v_store(k, exponent);
+        for (int i = 0; i < LANES; i++) {
+            assert_true((double)m[i] >= 0.70710678 && (double)m[i] < 1.41421357);
+            assert_true(MATH(ldexp)(m[i], (int)k[i]) == a[i]);
+        }
+    }
+}
+
+#ifdef WIDE
+/* Floats from and to memory, and the comparison of what two doubles round to. */
+static void NAME(test_floats)(void)
+{
+    float in[LANES], out[LANES];
+    real exact[LANES];
+    for (size_t n = 0; n < sizeof special_floats / sizeof *special_floats; n++) {
+        for (size_t i = 0; i < LANES; i++)
+            in[i] = special_floats[(n + i) % (sizeof special_floats / sizeof *special_floats)];
+        vec x = v_load_float(in);
+        v_store(exact, x);
+        v_store_float(out, x);
+        for (int i = 0; i < LANES; i++)
+            assert_true((exact[i] == (double)in[i] && out[i] == in[i]) || isnan(in[i]));
+    }
+    vec one = v_set(1), above = v_set(1 + 0x1p-25);
+    assert_true(v_same_float(one, above));
+    assert_false(v_same_float(one, v_set(1 + 0x1.8p-24)));
+    for (int lane = 0; lane < LANES; lane++) { /* each lane counts; NaN is the same as nothing */
+        for (int i = 0; i < LANES; i++)
+            exact[i] = i == lane ? (double)NAN : 1;
+        assert_false(v_same_float(v_load(exact), v_load(exact)));
+        exact[lane] = 1 + 0x1p-23;
+        assert_false(v_same_float(v_load(exact), one));
+    }
+}
+#endif
+
 static void NAME(test)(void)
 {
     enum { SPECIALS = sizeof SPECIAL / sizeof *SPECIAL };
@@ -136,18 +189,15 @@ static void NAME(test)(void)
             }
         NAME(check)(a + 1, b + 1, c + 1);
     }
-#ifndef REFERENCE
-    for (int n = -126; n <= 127; n++) {
-        v_store(a + 1, v_pow2(v_set((real)n)));
-        for (int i = 1; i <= LANES; i++)
-            assert_true(a[i] == MATH(ldexp)(1, n));
-    }
+    NAME(test_exponents)();
+#ifdef WIDE
+    NAME(test_floats)();
 #endif
 }
 
 #undef LANES
 #undef REAL
-#undef REFERENCE
+#undef WIDE
 #undef TARGET
 #undef BITS
 #undef SPECIAL

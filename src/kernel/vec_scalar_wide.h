@@ -1,11 +1,10 @@
-/* One lane of double: the reference that the float targets are measured against; operations as in vec.h.
+/* One lane of double in portable C, for the exact forms and the reference; operations as in vec.h.
  * SPDX-License-Identifier: MIT */
 typedef double real;
 typedef double vec;
 typedef bool mask;
 #define LANES 1
 #define REAL(c) c
-#define REFERENCE 1 /* exponentials are libm's */
 
 static inline vec v_load(const real *p)
 {
@@ -90,4 +89,26 @@ static inline vec v_max(vec a, vec b)
 static inline vec v_rint(vec x)
 {
     return rint(x);
+}
+static inline vec v_pow2_shifted(vec t)
+{
+    return of_bits((bits_of(t) << 52) + 0x3FF0000000000000u);
+}
+static inline vec v_split(vec x, vec *m)
+{
+    uint64_t bits = bits_of(x), k = (bits + (0x3FF0000000000000u - 0x3FE6A09E667F3BCDu)) >> 52;
+    *m = of_bits(bits - ((k - 1023) << 52));
+    return (double)(int64_t)k - 1023;
+}
+static inline vec v_load_float(const float *p)
+{
+    return (double)*p;
+}
+static inline void v_store_float(float *p, vec x)
+{
+    *p = (float)x;
+}
+static inline bool v_same_float(vec a, vec b)
+{
+    return (float)a == (float)b;
 }

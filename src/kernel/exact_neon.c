@@ -1,0 +1,17 @@
+/* Exact forms for AArch64: 2 doubles.
+ * SPDX-License-Identifier: MIT */
+#include "kernel.h"
+
+#include <math.h>
+#include <string.h>
+
+#if defined __aarch64__
+#include <arm_neon.h>
+
+#define EXACT weir__exact_neon
+#include "vec_neon_wide.h"
+#include "exact_table.h"
+
+#else
+typedef int weir__not_this_cpu; /* ISO C wants a declaration */
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_INLINE_H
+#define WEIR_INLINE_H
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define NEVER_INLINE __attribute__((noinline))
+#if defined __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined __GNUC__
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+#endif
