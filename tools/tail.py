@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: MIT
 """The coefficients of v_scaled_tail in src/kernel/twofold.h: python3 tools/tail.py (needs mpmath).
 
-H(t) = erfcx(a / sqrt 2) (a + 4) / 2, a = 4 (1 + t) / (1 - t), interpolated at Chebyshev's points of 0 <= a <= 15, each
+H(t) = erfcx(a / sqrt 2) (a + 4) / 2, a = 4 (1 + t) / (1 - t), interpolated at Chebyshev's points of 0 <= a <= 20, each
 coefficient as two doubles, highest first.
 """
 from mpmath import cos, erfc, exp, log, mp, mpf, pi, polyval, sqrt
 
 mp.prec = 600
 DEGREE = 46
-END = mpf(15 - 4) / (15 + 4)  # t at a = 15
+END = mpf(20 - 4) / (20 + 4)  # t at a = 20
 
 
 def h(t):

@@ -17,11 +17,11 @@ static inline vec at_least_tiny(vec x)
 
 static inline vec exact_exp(vec x)
 {
-    return v_exp(v_min(V(100.0), x));
+    return v_exp(v_min(V(200.0), x));
 }
 static inline vec exact_expm1(vec x)
 {
-    return v_copysign(v_expm1(v_min(V(100.0), x)), x);
+    return v_copysign(v_expm1(v_min(V(200.0), x)), x);
 }
 
 /* log(1 + x) = k log 2 + log(1 + f), 1 + x = 2^k (1 + f); f = x exactly where k = 0 */
@@ -83,7 +83,7 @@ static inline vec exact_sigmoid_slope(vec x)
 static inline vec exact_tanh(vec x)
 {
     vec z = v_max(V(-20.0), v_min(V(20.0), x)), m = v_expm1(v_add(z, z)), y = v_div(m, v_add(m, V(2.0)));
-    return v_copysign(v_if_tiny(z, v_mul(z, v_sub(V(1.0), V(0x1p-60))), y), x);
+    return v_copysign(v_if_tiny(z, 0x1p-45, v_mul(z, v_sub(V(1.0), V(0x1p-92))), y), x); /* z - z^3 / 3 */
 }
 /* 4 e / (1 + e)^2, e = e^-2|x| */
 static inline vec exact_tanh_slope(vec x)

@@ -9,12 +9,17 @@
 #include "twofold.h"
 #include "exact.h"
 
+static bool is_tie(vec y) /* what is below 2^-98 is the error of a tie, or too small to tell */
+{
+    return fabs(y.lo) < 0x1p-98 * fabs(y.hi);
+}
+
 /* To the nearest float, ties to even. Rounding to double first would round twice, so the double is rounded to odd (Boldo & Melquiond
- * 2008). What is below 2^-98 is the error of a tie. */
+ * 2008). */
 static float round_to_float(vec y)
 {
     uint64_t bits;
-    if (fabs(y.lo) < 0x1p-98 * fabs(y.hi))
+    if (is_tie(y))
         y.lo = 0;
     memcpy(&bits, &y.hi, sizeof bits);
     if (y.lo != 0 && !(bits & 1))
@@ -39,13 +44,9 @@ float weir__settle_value(const weir_activation *a, float at)
     return round_to_float(y);
 }
 
-float weir__settle_grad(const weir_activation *a, float at, float dy)
+static vec slope_of(const weir_activation *a, vec x)
 {
-    vec alpha = v_set((double)a->alpha), beta = v_set((double)a->beta), extra, *doubt = &extra, x, d;
-    /* The slope just beside 0 may be a tie in itself: then the side of x decides, so keep it within sight. */
-    double scale = a->beta != 0 ? fabs((double)a->beta) : 1;
-    bool tiny = at != 0 && fabs((double)at) * scale < 0x1p-60;
-    d = x = v_set(tiny ? copysign(0x1p-60, (double)at) / scale : (double)at);
+    vec alpha = v_set((double)a->alpha), beta = v_set((double)a->beta), extra, *doubt = &extra, d = x;
     switch (a->id) {
 #define ACTIVATION(ID, name, onnx, a, b, value, slope, exact, exact_slope, ...) \
     case WEIR_##ID:                                                             \
@@ -56,5 +57,17 @@ float weir__settle_grad(const weir_activation *a, float at, float dy)
     default:
         break;
     }
-    return round_to_float(v_mul(v_set((double)dy), d));
+    return d;
+}
+
+float weir__settle_grad(const weir_activation *a, float at, float dy)
+{
+    double x = (double)at, scale = a->beta != 0 ? fabs((double)a->beta) : 1;
+    vec d = slope_of(a, v_set(x)), y = v_mul(v_set((double)dy), d);
+    if (is_tie(y) && x != 0 && fabs(x) * scale < 0x1p-40) {
+        /* A tie but for an x too small to tell: the slope further out, on the same side, shows where it leans. */
+        vec lean = v_mul(v_set((double)dy), v_sub(slope_of(a, v_set(copysign(0x1p-40, x) / scale)), d));
+        y.lo = copysign(0x1p-97 * y.hi, lean.hi);
+    }
+    return round_to_float(y);
 }

@@ -87,7 +87,7 @@ static inline vec v_split(vec x, vec *m)
 
 #define V(c) v_set(c)
 #define V2(c, low) ((vec){c, low})
-#define v_if_tiny(z, near, y) (fabs((z).hi) < 0x1p-60 ? (near) : (y))
+#define v_if_tiny(z, limit, near, y) (fabs((z).hi) < limit ? (near) : (y))
 
 /* e^x = s (1 + q): q = r (1 + r/2 (1 + r/3 (...))), |r| <= ln 2 / 2 */
 static vec exp_parts(vec x, double *s)
@@ -112,7 +112,7 @@ static inline vec v_expm1(vec x)
     double s;
     vec q = exp_parts(x, &s);
     vec y = v_add((vec){s * q.hi, s * q.lo}, sum_of(s, -1));
-    return v_if_tiny(x, v_mul(x, sum_of(1, copysign(0x1p-60, x.hi))), y);
+    return v_if_tiny(x, 0x1p-60, v_mul(x, sum_of(1, copysign(0x1p-60, x.hi))), y);
 }
 
 static inline vec v_log1p(vec e)
@@ -125,57 +125,57 @@ static inline vec v_log1p(vec e)
 
 static vec v_scaled_tail(vec a)
 {
-    /* H of degree 46, by interpolation at Chebyshev's points of 0 <= a <= 15: relative error 2^-108 (tools/tail.py) */
+    /* H of degree 46, by interpolation at Chebyshev's points of 0 <= a <= 20: relative error 2^-109 (tools/tail.py) */
     static const vec coefficients[] = {
-        {0x1.aa169a7d917c5p-56, 0x1.997664473d8d0p-110},
-        {0x1.4d5b6a30dc7b6p-52, -0x1.b2ac56883fc8fp-107},
-        {0x1.c779569619edep-50, 0x1.b93d35328a3d9p-104},
-        {0x1.4ffcc899a54bcp-48, -0x1.4f1f04ee4284ap-106},
-        {0x1.d0b197c89461dp-48, -0x1.90a4812a9116bp-102},
-        {-0x1.3a1b4daad5681p-48, -0x1.e27a02ea60d4cp-103},
-        {-0x1.4e34d4c72d263p-45, -0x1.da24fbb7e8246p-100},
-        {-0x1.1d7b8f1a3d0acp-44, 0x1.5b5685af2b76fp-98},
-        {0x1.c48e6aed48147p-48, 0x1.8b8c586120d36p-102},
-        {0x1.0923ad9a56c91p-42, -0x1.e5670d9e20a99p-98},
-        {0x1.ddb39f54ca8b3p-42, 0x1.fe130f82d51f5p-97},
-        {-0x1.cecb186fe2b32p-46, -0x1.0be6b3051d902p-100},
-        {-0x1.ac3b093d9dd9bp-40, -0x1.0a2a7c090a0a4p-95},
-        {-0x1.76f144d2db706p-39, 0x1.168b1cfe2c909p-95},
-        {0x1.63cb2e60da4d8p-41, 0x1.b648c37fcc3b4p-95},
-        {0x1.77a5cd6bedf23p-37, -0x1.dd8f22b5d2782p-92},
-        {0x1.1d7df6398429ep-36, 0x1.a98f157789238p-91},
-        {-0x1.9c117a2ddcbf6p-37, 0x1.a466727ddf490p-95},
-        {-0x1.61c310320335cp-34, -0x1.a4877be51be93p-89},
-        {-0x1.8107c152aa468p-34, -0x1.5ff9b5ec8ddacp-89},
-        {0x1.772e9d71f0421p-33, -0x1.35dae33dbd689p-90},
-        {0x1.5090b35b0cc4fp-31, 0x1.57bb03437b9b3p-87},
-        {0x1.12c5becc45b89p-32, -0x1.690de919dacdfp-87},
-        {-0x1.25205f6c2e92dp-29, 0x1.40a9ca9598d39p-83},
-        {-0x1.1930e7477c63fp-28, -0x1.0d73fb97eacf0p-82},
-        {0x1.dc3f8df1a4f6ap-29, 0x1.45f1c3c69c3bbp-83},
-        {0x1.80d27333e9410p-26, -0x1.10c1e41f1fa4ap-81},
-        {0x1.ac503013844a0p-27, -0x1.7863a4def7593p-81},
-        {-0x1.7a5e8f1ba852ep-24, -0x1.0c633d1b48994p-79},
-        {-0x1.4ca589187201dp-23, -0x1.6809305e74d2bp-78},
-        {0x1.25976ba042b91p-22, 0x1.944d36bbb7e0bp-76},
-        {0x1.1244922d2bc33p-20, 0x1.1e23a195ec5efp-74},
-        {-0x1.526942f29f098p-21, 0x1.fc71d20b3a5edp-75},
-        {-0x1.8d4dafa8e4a85p-18, 0x1.4f3666deefba3p-72},
-        {0x1.80d91a5ff4683p-21, 0x1.803f11f51faddp-75},
-        {0x1.26d0b565a9d63p-15, 0x1.9f05794541ac3p-71},
-        {-0x1.00204275b0d06p-19, 0x1.9ab86509381f2p-73},
-        {-0x1.e4a426c81848fp-13, 0x1.944fed3d66512p-69},
-        {0x1.17a4af2dbee25p-13, 0x1.8cb1351fd9846p-68},
-        {0x1.ab825fc5c350ap-10, 0x1.60a585b625cd2p-64},
-        {-0x1.c81719d67e5f3p-9, 0x1.ca18d9ddb846bp-64},
-        {-0x1.ee27610491223p-8, 0x1.a36c122ff4ed5p-65},
-        {0x1.eec4cc3e4deeap-5, -0x1.25cd61d4f0a98p-61},
-        {-0x1.7dff2bff6835ep-3, 0x1.f8adfa6e650c5p-58},
-        {0x1.8c6dbf2cfc2aep-2, -0x1.c0d55d5c62d25p-59},
-        {-0x1.373e3a893c28ap-1, -0x1.caae2cd64d40ap-56},
+        {-0x1.681cc66036c32p-56, -0x1.7d43837e74a15p-110},
+        {-0x1.ac03a2d14e891p-54, 0x1.6fd267795ebf4p-108},
+        {0x1.004dc42e70e2dp-52, 0x1.c345b9b363945p-106},
+        {0x1.74e4b37e56f2ap-49, -0x1.df8b5a531640cp-108},
+        {0x1.e027e5aceac25p-48, -0x1.754c2adaa85cdp-104},
+        {0x1.49e2ecef18846p-50, -0x1.f5d5309b28eb6p-105},
+        {-0x1.14e2788a72a6ap-45, 0x1.3afdce21cc929p-100},
+        {-0x1.298a0022084f5p-44, 0x1.54b3939ce92edp-99},
+        {-0x1.62476bee805c1p-48, 0x1.a6adf51248cd4p-104},
+        {0x1.039e5fe88572dp-42, 0x1.2c00840383991p-96},
+        {0x1.e75aea588d4b8p-42, -0x1.f45335b633714p-96},
+        {-0x1.2b00e2594b10cp-46, -0x1.bd0a2a225cea1p-101},
+        {-0x1.acf22d690b46bp-40, 0x1.b3bce57b048c0p-95},
+        {-0x1.77feb2b7646f4p-39, 0x1.178a74883b84bp-95},
+        {0x1.632524a356ffbp-41, -0x1.79d543c728c04p-95},
+        {0x1.77c81bb62f747p-37, 0x1.fa1b5204fb0cbp-91},
+        {0x1.1d8584594c29fp-36, 0x1.07c1c2355d265p-90},
+        {-0x1.9c1cf5ba0b300p-37, -0x1.5c46c13d80f0cp-92},
+        {-0x1.61c426f712cfdp-34, -0x1.68df5d0e912d9p-91},
+        {-0x1.810775c86a586p-34, -0x1.bcc35766f2d21p-88},
+        {0x1.772ed194a4d91p-33, 0x1.27440f6842e5bp-88},
+        {0x1.5090b2bc25337p-31, 0x1.31b4eb8076187p-87},
+        {0x1.12c5b7cab230ap-32, -0x1.c37ada0485f25p-86},
+        {-0x1.25205f8014ba3p-29, 0x1.467971e768dc7p-88},
+        {-0x1.1930e7310a1c1p-28, 0x1.7cb3f84526f22p-82},
+        {0x1.dc3f8dfa09edap-29, -0x1.376477d2ce914p-84},
+        {0x1.80d27333105eap-26, -0x1.6e0fc1ad98e6cp-80},
+        {0x1.ac50301310815p-27, -0x1.159e306645883p-81},
+        {-0x1.7a5e8f1ba2296p-24, -0x1.01c308f4f7fc5p-80},
+        {-0x1.4ca5891870f63p-23, -0x1.2d1c7c06a5f19p-77},
+        {0x1.25976ba04297cp-22, 0x1.341808fb5a91dp-78},
+        {0x1.1244922d2bbfcp-20, 0x1.79e3b22715527p-74},
+        {-0x1.526942f29f087p-21, -0x1.f3d8ca414c53ep-77},
+        {-0x1.8d4dafa8e4a84p-18, 0x1.579d48acd610bp-72},
+        {0x1.80d91a5ff4683p-21, -0x1.51c63b3e89dddp-75},
+        {0x1.26d0b565a9d63p-15, 0x1.8451c6c77be15p-71},
+        {-0x1.00204275b0d06p-19, 0x1.9fdbdf38f84efp-73},
+        {-0x1.e4a426c81848fp-13, 0x1.948bee5e098bap-69},
+        {0x1.17a4af2dbee25p-13, 0x1.8cb0812d8256cp-68},
+        {0x1.ab825fc5c350ap-10, 0x1.60a57af8304eap-64},
+        {-0x1.c81719d67e5f3p-9, 0x1.ca18d9f62271fp-64},
+        {-0x1.ee27610491223p-8, 0x1.a36c12767e9e7p-65},
+        {0x1.eec4cc3e4deeap-5, -0x1.25cd61d4f2536p-61},
+        {-0x1.7dff2bff6835ep-3, 0x1.f8adfa6e64320p-58},
+        {0x1.8c6dbf2cfc2aep-2, -0x1.c0d55d5c62d2cp-59},
+        {-0x1.373e3a893c28ap-1, -0x1.caae2cd64d408p-56},
         {0x1.82b4bb8c94dcep-1, -0x1.990ea270aca77p-56},
     };
-    a = v_min(V(14.5), a);
+    a = v_min(V(20.0), a);
     vec r = v_div(V(1.0), v_add(a, V(4.0))), t = v_sub(V(1.0), v_mul(V(8.0), r)), p = v_set(0);
     for (size_t i = 0; i < sizeof coefficients / sizeof *coefficients; i++)
         p = v_add(v_mul(p, t), coefficients[i]);

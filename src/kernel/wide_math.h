@@ -6,8 +6,8 @@
 #define V(c) v_set(c)
 #define V2(c, low) v_set(c) /* a constant in two parts; one is enough here */
 
-/* Where the form for larger |z| loses what decides a tie: `near` for |z| < 2^-60. Nothing to do here: doubles leave such ties in doubt. */
-#define v_if_tiny(z, near, y) (y)
+/* Where the form for larger |z| loses what decides a tie: `near` for |z| < limit. Nothing to do here: doubles leave such ties in doubt. */
+#define v_if_tiny(z, limit, near, y) (y)
 
 /* e^x = s (1 + q), |x| < 700; below -700 as there */
 static ALWAYS_INLINE vec exp_parts(vec x, vec *s)
@@ -53,29 +53,29 @@ static ALWAYS_INLINE vec v_log1p(vec e)
     return v_mul(v_add(t, t), p);
 }
 
-/* Phi(-a) e^(a^2/2), a >= 0, up to 14.5 and from there on as at 14.5: H(t) / (a + 4), t = (a - 4) / (a + 4), with
+/* Phi(-a) e^(a^2/2), a >= 0, up to 20 and from there on as at 20: H(t) / (a + 4), t = (a - 4) / (a + 4), with
  * H(t) = erfcx(a / sqrt 2) (a + 4) / 2 (scaled complementary error function: Shepherd & Laframboise 1981) */
 static ALWAYS_INLINE vec v_scaled_tail(vec a)
 {
-    a = v_min(V(14.5), a);
+    a = v_min(V(20.0), a);
     vec r = v_div(V(1.0), v_add(a, V(4.0))), t = v_fma(V(-8.0), r, V(1.0));
-    vec p = V(0x1.d479c0746559ap-23);
-    p = v_fma(p, t, V(0x1.87d6715089769p-21));
-    p = v_fma(p, t, V(-0x1.86f218e4d7948p-21));
-    p = v_fma(p, t, V(-0x1.7f8fca7af4cddp-18));
-    p = v_fma(p, t, V(0x1.c449c74393142p-21));
-    p = v_fma(p, t, V(0x1.263e1734f797bp-15));
-    p = v_fma(p, t, V(-0x1.07ee86eb327bfp-19));
-    p = v_fma(p, t, V(-0x1.e49e061017022p-13));
-    p = v_fma(p, t, V(0x1.17abf5066ab19p-13));
-    p = v_fma(p, t, V(0x1.ab82505b4f2ep-10));
-    p = v_fma(p, t, V(-0x1.c81728173546bp-9));
-    p = v_fma(p, t, V(-0x1.ee2760e74ca17p-8));
-    p = v_fma(p, t, V(0x1.eec4cc4bea663p-5));
-    p = v_fma(p, t, V(-0x1.7dff2bff6a5ebp-3));
-    p = v_fma(p, t, V(0x1.8c6dbf2cf244p-2));
-    p = v_fma(p, t, V(-0x1.373e3a893c24ep-1));
-    p = v_fma(p, t, V(0x1.82b4bb8c94e19p-1));
+    vec p = V(0x1.e76b67fdf1fd6p-23);
+    p = v_fma(p, t, V(0x1.98b8ac1cd291fp-21));
+    p = v_fma(p, t, V(-0x1.762f15a150c4fp-21));
+    p = v_fma(p, t, V(-0x1.805edf73a1bebp-18));
+    p = v_fma(p, t, V(0x1.b0c2a8304dd75p-21));
+    p = v_fma(p, t, V(0x1.262a42c54ed72p-15));
+    p = v_fma(p, t, V(-0x1.060d0c7a27c8ap-19));
+    p = v_fma(p, t, V(-0x1.e49a5fe296144p-13));
+    p = v_fma(p, t, V(0x1.17aab14fe13d9p-13));
+    p = v_fma(p, t, V(0x1.ab82342f54a8dp-10));
+    p = v_fma(p, t, V(-0x1.c81726b5583afp-9));
+    p = v_fma(p, t, V(-0x1.ee2760265c717p-8));
+    p = v_fma(p, t, V(0x1.eec4cc4ba3a1fp-5));
+    p = v_fma(p, t, V(-0x1.7dff2bffaec7ep-3));
+    p = v_fma(p, t, V(0x1.8c6dbf2cf1d03p-2));
+    p = v_fma(p, t, V(-0x1.373e3a893bee6p-1));
+    p = v_fma(p, t, V(0x1.82b4bb8c94e2p-1));
     return v_mul(p, r);
 }
 
