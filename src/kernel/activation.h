@@ -68,33 +68,37 @@ static ALWAYS_INLINE vec one_nan(vec x)
     return v_select(v_le(x, x), x, v_set((real)NAN));
 }
 
-/* `result` of `in` and `up` for all i < n: in = x[i], up = dy[i]. */
-#define ARRAY(result)                                                           \
-    {                                                                           \
-        const vec alpha = v_set((real)a->alpha), beta = v_set((real)a->beta);   \
-        for (size_t i = 0; i < n; i += LANES) {                                 \
-            real in[LANES] = {0}, in_dy[LANES] = {0};                           \
-            bool whole = n - i >= LANES;                                        \
-            if (!whole) {                                                       \
-                memcpy(in, from + i, (n - i) * sizeof *in);                     \
-                memcpy(in_dy, from_dy + i, (n - i) * sizeof *in);               \
-            }                                                                   \
-            vec x = v_load(whole ? from + i : in);                              \
-            vec dy = v_load(whole ? from_dy + i : in_dy);                       \
-            v_store(whole ? to + i : in, one_nan(result));                      \
-            if (!whole)                                                         \
-                memcpy(to + i, in, (n - i) * sizeof *in);                       \
-            (void)dy;                                                           \
-        }                                                                       \
-        (void)alpha;                                                            \
-        (void)beta;                                                             \
-    }                                                                           \
+/* to[i] = result for all i < n, where result is an expression in x = from[i] and dy = from_dy[i]. */
+#define ARRAY(result)                                                          \
+    {                                                                          \
+        const vec alpha = v_set((real)a->alpha), beta = v_set((real)a->beta);  \
+        for (;;) {                                                             \
+            for (size_t i = 0; i < count; i += LANES) {                        \
+                vec x = v_load(from + i), dy = v_load(from_dy + i);            \
+                v_store(to + i, one_nan(result));                              \
+                (void)dy;                                                      \
+            }                                                                  \
+            if (to == rest || whole == n)                                      \
+                break;                                                         \
+            memset(rest, 0, sizeof rest);                                      \
+            memset(rest_dy, 0, sizeof rest_dy);                                \
+            memcpy(rest, from + whole, (n - whole) * sizeof *rest);            \
+            memcpy(rest_dy, from_dy + whole, (n - whole) * sizeof *rest);      \
+            end = to + whole;                                                  \
+            from = to = rest;                                                  \
+            from_dy = rest_dy;                                                 \
+            count = LANES;                                                     \
+        }                                                                      \
+        (void)alpha;                                                           \
+        (void)beta;                                                            \
+    }                                                                          \
     break;
 
 static void activate(const weir_activation *a, size_t n, const void *x_array, void *y_array)
 {
     const real *from = x_array, *from_dy = x_array;
-    real *to = y_array;
+    real rest[LANES], rest_dy[LANES], *to = y_array, *end = to;
+    size_t whole = n - n % LANES, count = whole;
     switch (a->id) {
 #define ACTIVATION(ID, name, onnx, a_, b_, value, slope, ...) \
     case WEIR_##ID:                                           \
@@ -103,12 +107,15 @@ static void activate(const weir_activation *a, size_t n, const void *x_array, vo
     case WEIR_ACTIVATION_DEFAULT:
         break;
     }
+    if (to == rest)
+        memcpy(end, rest, (n - whole) * sizeof *rest);
 }
 
 static void activate_grad(const weir_activation *a, size_t n, const void *x_array, const void *dy_array, void *dx_array)
 {
     const real *from = x_array, *from_dy = dy_array;
-    real *to = dx_array;
+    real rest[LANES], rest_dy[LANES], *to = dx_array, *end = to;
+    size_t whole = n - n % LANES, count = whole;
     switch (a->id) {
 #define ACTIVATION(ID, name, onnx, a_, b_, value, slope, ...) \
     case WEIR_##ID:                                           \
@@ -117,5 +124,7 @@ static void activate_grad(const weir_activation *a, size_t n, const void *x_arra
     case WEIR_ACTIVATION_DEFAULT:
         break;
     }
+    if (to == rest)
+        memcpy(end, rest, (n - whole) * sizeof *rest);
 }
 #undef ARRAY

@@ -1,6 +1,7 @@
 /* Exact forms for x86-64 with AVX2 and FMA: 4 doubles.
  * SPDX-License-Identifier: MIT */
 #include "kernel.h"
+#include "inline.h"
 
 #include <math.h>
 #include <string.h>

@@ -50,64 +50,75 @@ static ALWAYS_INLINE ends ends_of_grad(weir_activation_id id, vec x, vec dy, vec
     return (ends){v_mul(dy, v_sub(v_mul(d, V(1 - DOUBT)), extra)), v_mul(dy, v_add(v_mul(d, V(1 + DOUBT)), extra))};
 }
 
-static NEVER_INLINE void settle(const weir_activation *a, vec x, const vec *dy, ends e, float *y)
+/* One vector with a doubt in it. y may be x or dy. */
+static NEVER_INLINE void settle(const weir_activation *a, const float *x, const float *dy, vec low, vec high, float *y)
 {
-    float at[LANES], up[LANES], low[LANES], high[LANES];
-    v_store_float(at, x);
-    v_store_float(low, e.low);
-    v_store_float(high, e.high);
-    if (dy)
-        v_store_float(up, *dy);
+    float least[LANES], most[LANES];
+    v_store_float(least, low);
+    v_store_float(most, high);
     for (size_t i = 0; i < LANES; i++)
-        if (low[i] == high[i])
-            y[i] = low[i];
-        else if (isnan(low[i]) || isnan(high[i]))
+        if (least[i] == most[i])
+            y[i] = least[i];
+        else if (isnan(least[i]) || isnan(most[i]))
             y[i] = NAN; /* one NaN for all */
         else
-            y[i] = dy ? weir__settle_grad(a, at[i], up[i]) : weir__settle_value(a, at[i]);
+            y[i] = dy ? weir__settle_grad(a, x[i], dy[i]) : weir__settle_value(a, x[i]);
 }
 
-/* Whole vectors, and the rest in a buffer, so that a value's bits never depend on its place. */
+/* Whole vectors, and then the rest in a buffer, so that a value's bits never depend on its place. */
 static ALWAYS_INLINE void values(weir_activation_id id, const weir_activation *a, size_t n, const float *x, float *y)
 {
-    vec alpha = v_set((double)a->alpha), beta = v_set((double)a->beta);
-    for (size_t i = 0; i < n; i += LANES) {
-        float buffer[LANES] = {0};
-        bool whole = n - i >= LANES;
-        if (!whole)
-            memcpy(buffer, x + i, (n - i) * sizeof *buffer);
-        float *out = whole ? y + i : buffer;
-        vec in = v_load_float(whole ? x + i : buffer);
-        ends e = ends_of_value(id, in, alpha, beta);
-        if (v_same_float(e.low, e.high))
-            v_store_float(out, e.low);
-        else
-            settle(a, in, NULL, e, out);
-        if (!whole)
-            memcpy(y + i, buffer, (n - i) * sizeof *buffer);
+    const vec alpha = v_set((double)a->alpha), beta = v_set((double)a->beta);
+    float rest[LANES];
+    size_t whole = n - n % LANES, count = whole;
+    const float *from = x;
+    float *to = y;
+    for (;;) {
+        for (size_t i = 0; i < count; i += LANES) {
+            ends e = ends_of_value(id, v_load_float(from + i), alpha, beta);
+            if (v_same_float(e.low, e.high))
+                v_store_float(to + i, e.low);
+            else
+                settle(a, from + i, NULL, e.low, e.high, to + i);
+        }
+        if (to == rest || whole == n)
+            break;
+        memset(rest, 0, sizeof rest);
+        memcpy(rest, x + whole, (n - whole) * sizeof *rest);
+        from = to = rest;
+        count = LANES;
     }
+    if (to == rest)
+        memcpy(y + whole, rest, (n - whole) * sizeof *rest);
 }
 
 static ALWAYS_INLINE void grads(weir_activation_id id, const weir_activation *a, size_t n, const float *x, const float *dy, float *dx)
 {
-    vec alpha = v_set((double)a->alpha), beta = v_set((double)a->beta);
-    for (size_t i = 0; i < n; i += LANES) {
-        float buffer[LANES] = {0}, up[LANES] = {0};
-        bool whole = n - i >= LANES;
-        if (!whole) {
-            memcpy(buffer, x + i, (n - i) * sizeof *buffer);
-            memcpy(up, dy + i, (n - i) * sizeof *up);
+    const vec alpha = v_set((double)a->alpha), beta = v_set((double)a->beta);
+    float rest[LANES], rest_dy[LANES];
+    size_t whole = n - n % LANES, count = whole;
+    const float *from = x, *from_dy = dy;
+    float *to = dx;
+    for (;;) {
+        for (size_t i = 0; i < count; i += LANES) {
+            ends e = ends_of_grad(id, v_load_float(from + i), v_load_float(from_dy + i), alpha, beta);
+            if (v_same_float(e.low, e.high))
+                v_store_float(to + i, e.low);
+            else
+                settle(a, from + i, from_dy + i, e.low, e.high, to + i);
         }
-        float *out = whole ? dx + i : buffer;
-        vec in = v_load_float(whole ? x + i : buffer), g = v_load_float(whole ? dy + i : up);
-        ends e = ends_of_grad(id, in, g, alpha, beta);
-        if (v_same_float(e.low, e.high))
-            v_store_float(out, e.low);
-        else
-            settle(a, in, &g, e, out);
-        if (!whole)
-            memcpy(dx + i, buffer, (n - i) * sizeof *buffer);
+        if (to == rest || whole == n)
+            break;
+        memset(rest, 0, sizeof rest);
+        memset(rest_dy, 0, sizeof rest_dy);
+        memcpy(rest, x + whole, (n - whole) * sizeof *rest);
+        memcpy(rest_dy, dy + whole, (n - whole) * sizeof *rest);
+        from = to = rest;
+        from_dy = rest_dy;
+        count = LANES;
     }
+    if (to == rest)
+        memcpy(dx + whole, rest, (n - whole) * sizeof *rest);
 }
 
 static void apply(const weir_activation *a, size_t n, const float *x, float *y)

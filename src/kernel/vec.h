@@ -9,12 +9,11 @@
  *     v_select(m, a, b)                 m ? a : b
  *     v_min(a, b) v_max(a, b)           a < b ? a : b, a > b ? a : b: b where either is NaN
  *     v_rint(x)                         to the nearest integer, ties to even
- *     v_pow2(n)                         2^n for an integral n in [-126, 127]; any bits for anything else
+ *     v_pow2_shifted(t)                 2^n for t = n + 1.5 * 2^23, n in [-126, 127]; any bits for anything else
  *     v_split(x, &m)                    k and m with x = 2^k m, m in [sqrt 1/2, sqrt 2), for a normal x > 0; any numbers for anything else
  *
- * and each vec_<isa>_wide.h the same for half as many lanes of double, but instead of v_pow2:
+ * and each vec_<isa>_wide.h the same for lanes of double (with 2^52 and [-1022, 1023] in v_pow2_shifted), and
  *
- *     v_pow2_shifted(t)                 2^n for t = n + 1.5 * 2^52, n in [-1022, 1023]; any bits for anything else
  *     v_load_float(p) v_store_float(p, x)   LANES floats, exactly from them, rounded to them
  *     v_same_float(a, b)                whether all lanes of a and b round to the same float, and none is NaN
  *

@@ -1,89 +1,105 @@
-/* Four doubles of AVX2 with FMA, for the exact forms; operations as in vec.h.
+/* Eight doubles of AVX2 with FMA in two registers, for the exact forms: two chains of operations side by side, since one waits for
+ * itself most of the time. Operations as in vec.h.
  * SPDX-License-Identifier: MIT */
 typedef double real;
-typedef __m256d vec;
-typedef __m256d mask;
-#define LANES 4
+typedef struct vec {
+    __m256d a, b;
+} vec;
+typedef vec mask;
+#define LANES 8
 #define REAL(c) c
 
-static inline vec v_load(const real *p)
+static ALWAYS_INLINE vec v_load(const real *p)
 {
-    return _mm256_loadu_pd(p);
+    return (vec){_mm256_loadu_pd(p), _mm256_loadu_pd(p + 4)};
 }
-static inline void v_store(real *p, vec x)
+static ALWAYS_INLINE void v_store(real *p, vec x)
 {
-    _mm256_storeu_pd(p, x);
+    _mm256_storeu_pd(p, x.a);
+    _mm256_storeu_pd(p + 4, x.b);
 }
-static inline vec v_set(real s)
+static ALWAYS_INLINE vec v_set(real s)
 {
-    return _mm256_set1_pd(s);
+    __m256d all = _mm256_set1_pd(s);
+    return (vec){all, all};
 }
-static inline vec v_add(vec a, vec b)
+static ALWAYS_INLINE vec v_add(vec x, vec y)
 {
-    return _mm256_add_pd(a, b);
+    return (vec){_mm256_add_pd(x.a, y.a), _mm256_add_pd(x.b, y.b)};
 }
-static inline vec v_sub(vec a, vec b)
+static ALWAYS_INLINE vec v_sub(vec x, vec y)
 {
-    return _mm256_sub_pd(a, b);
+    return (vec){_mm256_sub_pd(x.a, y.a), _mm256_sub_pd(x.b, y.b)};
 }
-static inline vec v_mul(vec a, vec b)
+static ALWAYS_INLINE vec v_mul(vec x, vec y)
 {
-    return _mm256_mul_pd(a, b);
+    return (vec){_mm256_mul_pd(x.a, y.a), _mm256_mul_pd(x.b, y.b)};
 }
-static inline vec v_div(vec a, vec b)
+static ALWAYS_INLINE vec v_div(vec x, vec y)
 {
-    return _mm256_div_pd(a, b);
+    return (vec){_mm256_div_pd(x.a, y.a), _mm256_div_pd(x.b, y.b)};
 }
-static inline vec v_sqrt(vec x)
+static ALWAYS_INLINE vec v_sqrt(vec x)
 {
-    return _mm256_sqrt_pd(x);
+    return (vec){_mm256_sqrt_pd(x.a), _mm256_sqrt_pd(x.b)};
 }
-static inline vec v_fma(vec a, vec b, vec c)
+static ALWAYS_INLINE vec v_fma(vec x, vec y, vec z)
 {
-    return _mm256_fmadd_pd(a, b, c);
+    return (vec){_mm256_fmadd_pd(x.a, y.a, z.a), _mm256_fmadd_pd(x.b, y.b, z.b)};
 }
-static inline vec v_neg(vec x)
+static ALWAYS_INLINE vec v_neg(vec x)
 {
-    return _mm256_xor_pd(x, _mm256_set1_pd(-0.0));
+    const __m256d sign = _mm256_set1_pd(-0.0);
+    return (vec){_mm256_xor_pd(x.a, sign), _mm256_xor_pd(x.b, sign)};
 }
-static inline vec v_abs(vec x)
+static ALWAYS_INLINE vec v_abs(vec x)
 {
-    return _mm256_andnot_pd(_mm256_set1_pd(-0.0), x);
+    const __m256d sign = _mm256_set1_pd(-0.0);
+    return (vec){_mm256_andnot_pd(sign, x.a), _mm256_andnot_pd(sign, x.b)};
 }
-static inline vec v_copysign(vec m, vec s)
+static ALWAYS_INLINE vec v_copysign(vec m, vec s)
 {
-    return _mm256_or_pd(v_abs(m), _mm256_and_pd(_mm256_set1_pd(-0.0), s));
+    const __m256d sign = _mm256_set1_pd(-0.0);
+    m = v_abs(m);
+    return (vec){_mm256_or_pd(m.a, _mm256_and_pd(sign, s.a)), _mm256_or_pd(m.b, _mm256_and_pd(sign, s.b))};
 }
-static inline mask v_lt(vec a, vec b)
+static ALWAYS_INLINE mask v_lt(vec x, vec y)
 {
-    return _mm256_cmp_pd(a, b, _CMP_LT_OQ);
+    return (mask){_mm256_cmp_pd(x.a, y.a, _CMP_LT_OQ), _mm256_cmp_pd(x.b, y.b, _CMP_LT_OQ)};
 }
-static inline mask v_le(vec a, vec b)
+static ALWAYS_INLINE mask v_le(vec x, vec y)
 {
-    return _mm256_cmp_pd(a, b, _CMP_LE_OQ);
+    return (mask){_mm256_cmp_pd(x.a, y.a, _CMP_LE_OQ), _mm256_cmp_pd(x.b, y.b, _CMP_LE_OQ)};
 }
-static inline vec v_select(mask m, vec a, vec b)
+static ALWAYS_INLINE vec v_select(mask m, vec x, vec y)
 {
-    return _mm256_blendv_pd(b, a, m);
+    return (vec){_mm256_blendv_pd(y.a, x.a, m.a), _mm256_blendv_pd(y.b, x.b, m.b)};
 }
-static inline vec v_min(vec a, vec b)
+static ALWAYS_INLINE vec v_min(vec x, vec y)
 {
-    return _mm256_min_pd(a, b);
+    return (vec){_mm256_min_pd(x.a, y.a), _mm256_min_pd(x.b, y.b)};
 }
-static inline vec v_max(vec a, vec b)
+static ALWAYS_INLINE vec v_max(vec x, vec y)
 {
-    return _mm256_max_pd(a, b);
+    return (vec){_mm256_max_pd(x.a, y.a), _mm256_max_pd(x.b, y.b)};
 }
-static inline vec v_rint(vec x)
+static ALWAYS_INLINE vec v_rint(vec x)
 {
-    return _mm256_round_pd(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    enum { NEAREST = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC };
+    return (vec){_mm256_round_pd(x.a, NEAREST), _mm256_round_pd(x.b, NEAREST)};
 }
-static inline vec v_pow2_shifted(vec t)
+
+static ALWAYS_INLINE __m256d half_pow2_shifted(__m256d t)
 {
     __m256i bits = _mm256_slli_epi64(_mm256_castpd_si256(t), 52);
     return _mm256_castsi256_pd(_mm256_add_epi64(bits, _mm256_set1_epi64x(0x3FF0000000000000)));
 }
-static inline vec v_split(vec x, vec *m)
+static ALWAYS_INLINE vec v_pow2_shifted(vec t)
+{
+    return (vec){half_pow2_shifted(t.a), half_pow2_shifted(t.b)};
+}
+
+static ALWAYS_INLINE __m256d half_split(__m256d x, __m256d *m)
 {
     __m256i bits = _mm256_castpd_si256(x);
     __m256i k = _mm256_srli_epi64(_mm256_add_epi64(bits, _mm256_set1_epi64x(0x3FF0000000000000 - 0x3FE6A09E667F3BCD)), 52);
@@ -91,15 +107,23 @@ static inline vec v_split(vec x, vec *m)
     __m256d shifted = _mm256_castsi256_pd(_mm256_or_si256(k, _mm256_set1_epi64x(0x4330000000000000))); /* 2^52 + k */
     return _mm256_sub_pd(shifted, _mm256_set1_pd(0x1p52 + 1023));
 }
-static inline vec v_load_float(const float *p)
+static ALWAYS_INLINE vec v_split(vec x, vec *m)
 {
-    return _mm256_cvtps_pd(_mm_loadu_ps(p));
+    __m256d a = half_split(x.a, &m->a), b = half_split(x.b, &m->b);
+    return (vec){a, b};
 }
-static inline void v_store_float(float *p, vec x)
+
+static ALWAYS_INLINE vec v_load_float(const float *p)
 {
-    _mm_storeu_ps(p, _mm256_cvtpd_ps(x));
+    return (vec){_mm256_cvtps_pd(_mm_loadu_ps(p)), _mm256_cvtps_pd(_mm_loadu_ps(p + 4))};
 }
-static inline bool v_same_float(vec a, vec b)
+static ALWAYS_INLINE void v_store_float(float *p, vec x)
 {
-    return _mm_movemask_ps(_mm_cmpeq_ps(_mm256_cvtpd_ps(a), _mm256_cvtpd_ps(b))) == 15;
+    _mm_storeu_ps(p, _mm256_cvtpd_ps(x.a));
+    _mm_storeu_ps(p + 4, _mm256_cvtpd_ps(x.b));
+}
+static ALWAYS_INLINE bool v_same_float(vec x, vec y)
+{
+    __m128 a = _mm_cmpeq_ps(_mm256_cvtpd_ps(x.a), _mm256_cvtpd_ps(y.a)), b = _mm_cmpeq_ps(_mm256_cvtpd_ps(x.b), _mm256_cvtpd_ps(y.b));
+    return _mm_movemask_ps(_mm_and_ps(a, b)) == 15;
 }

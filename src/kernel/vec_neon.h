@@ -78,9 +78,9 @@ static inline vec v_rint(vec x)
 {
     return vrndnq_f32(x);
 }
-static inline vec v_pow2(vec n)
+static inline vec v_pow2_shifted(vec t)
 {
-    uint32x4_t bits = vshlq_n_u32(vreinterpretq_u32_f32(vaddq_f32(n, vdupq_n_f32(0x1.8p23f))), 23);
+    uint32x4_t bits = vshlq_n_u32(vreinterpretq_u32_f32(t), 23);
     return vreinterpretq_f32_u32(vaddq_u32(bits, vdupq_n_u32(0x3F800000u)));
 }
 static inline vec v_split(vec x, vec *m)

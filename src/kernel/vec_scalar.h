@@ -90,9 +90,9 @@ static inline vec v_rint(vec x)
 {
     return rintf(x);
 }
-static inline vec v_pow2(vec n)
+static inline vec v_pow2_shifted(vec t)
 {
-    return of_bits((bits_of(n + 0x1.8p23f) << 23) + 0x3F800000u);
+    return of_bits((bits_of(t) << 23) + 0x3F800000u);
 }
 static inline vec v_split(vec x, vec *m)
 {

@@ -11,10 +11,18 @@
 
 #define V(c) v_set(REAL(c))
 
-/* (a + a_low) / (d + d_low) - q, where q is near a / d, and r near 1 / d */
-static inline vec quotient_low(vec q, vec a, vec a_low, vec d, vec d_low, vec r)
+/* 1 / (d + d_low) = r (1 + more) */
+static ALWAYS_INLINE vec reciprocal(vec d, vec d_low, vec *more)
 {
-    return v_mul(v_sub(v_add(v_fma(v_neg(q), d, a), a_low), v_mul(q, d_low)), r);
+    vec r = v_div(V(1.0), d);
+    *more = v_fma(v_neg(r), d_low, v_fma(v_neg(r), d, V(1.0)));
+    return r;
+}
+/* a / (d + d_low) */
+static ALWAYS_INLINE vec quotient(vec a, vec d, vec d_low)
+{
+    vec more, y = v_mul(a, reciprocal(d, d_low, &more));
+    return v_fma(y, more, y);
 }
 
 #ifdef REFERENCE
@@ -32,6 +40,10 @@ static inline vec v_exp_raised(vec x)
 static inline vec v_exp_raised_low(vec x, vec low)
 {
     return exp(x + low);
+}
+static inline vec v_raise(vec x)
+{
+    return x;
 }
 static inline vec v_lower(vec x)
 {
@@ -70,13 +82,17 @@ static inline vec v_log1p_unit(vec e)
 {
     return log1p(e);
 }
-static inline void v_normal_tail(vec a, vec *area, vec *shape)
+static inline vec v_normal_area(vec a)
 {
     a = v_min(HELD, a);
-    double e = exp(-0.5 * a * a), tail = 0.5 * erfc(a * 0.70710678118654752440);
-    *area = a * tail;
-    *shape = tail - 0.39894228040143267794 * a * e;
+    return a * 0.5 * erfc(a * 0.70710678118654752440);
 }
+static inline vec v_normal_shape(vec a)
+{
+    a = v_min(HELD, a);
+    return 0.5 * erfc(a * 0.70710678118654752440) - 0.39894228040143267794 * a * exp(-0.5 * a * a);
+}
+#define BESIDE_ZERO(x, y, ...) (y)
 
 /* 2 sqrt(2/pi) (a + 0.044715 a^3) */
 static inline vec v_cubic(vec a, vec *low)
@@ -97,28 +113,32 @@ static inline vec v_cubic_slope(vec a, vec *low)
 
 #define HELD V(120.0) /* arguments are held here where a factor that vanishes at infinity needs a finite partner */
 
-/* r and n of x = n ln 2 + r; |x| < 2^15 ln 2 */
-static inline vec reduce(vec x, vec *n)
+/* c0 + c1 x + c2 x^2 + c3 x^3, by Estrin's scheme: a chain of multiply-adds would be the longest wait. */
+static ALWAYS_INLINE vec cubic_of(vec x, vec x2, real c0, real c1, real c2, real c3)
 {
-    *n = v_rint(v_mul(x, V(0x1.715476p+0)));
-    vec r =
-        v_fma(*n, V(-0x1.62e43p-1), x); /* ln 2 in two parts: the product with the first is exact, and so is this difference */
-    return v_fma(*n, V(0x1.05c61p-29), r);
+    return v_fma(v_fma(v_set(c3), x, v_set(c2)), x2, v_fma(v_set(c1), x, v_set(c0)));
+}
+
+/* x = n ln 2 + r, |r| <= ln 2 / 2, |x| < 2^15 ln 2; *s = 2^(n + raised) */
+static ALWAYS_INLINE vec reduce(vec x, real raised, vec *s)
+{
+    const vec shift = v_set(REAL(0x1.8p23) + raised); /* rounds to an integer */
+    vec shifted = v_fma(x, V(0x1.715476p+0), shift), n = v_sub(shifted, shift);
+    *s = v_pow2_shifted(shifted);
+    vec r = v_fma(n, V(-0x1.62e43p-1), x); /* ln 2 in two parts: the product with the first is exact, and so is this difference */
+    return v_fma(n, V(0x1.05c61p-29), r);
 }
 /* e^r - 1 */
-static inline vec expm1_reduced(vec r)
+static ALWAYS_INLINE vec expm1_reduced(vec r)
 {
-    vec p = V(0x1.6d3074p-10);
-    p = v_fma(V(0x1.a2d982p-13), r, p);
-    p = v_fma(p, r, V(0x1.110fc2p-7));
-    p = v_fma(p, r, V(0x1.5555p-5));
-    p = v_fma(p, r, V(0x1.555556p-3));
-    p = v_fma(p, r, V(0.5));
-    return v_fma(v_mul(r, r), p, r);
+    vec r2 = v_mul(r, r);
+    vec p = cubic_of(r, r2, REAL(0x1.5555p-5), REAL(0x1.110fc2p-7), REAL(0x1.6d3074p-10), REAL(0x1.a2d982p-13));
+    p = v_fma(p, r2, v_fma(V(0x1.555556p-3), r, V(0.5)));
+    return v_fma(r2, p, r);
 }
-static inline vec raised_pow2(vec n)
+static inline vec v_raise(vec x)
 {
-    return v_pow2(v_add(n, V(48.0)));
+    return v_mul(x, V(0x1p48));
 }
 static inline vec v_lower(vec x)
 {
@@ -128,38 +148,41 @@ static inline vec v_lower(vec x)
 /* e^x, infinity from 88.73 on, 0 below -104. 2^n in two factors, since n may be outside the exponents of normal numbers. */
 static inline vec v_exp(vec x)
 {
-    vec n, q = expm1_reduced(reduce(v_max(V(-105.0), v_min(V(89.0), x)), &n));
-    vec half = v_rint(v_mul(n, V(0.5))), s = v_pow2(half);
-    return v_mul(v_fma(s, q, s), v_pow2(v_sub(n, half)));
+    const vec shift = V(0x1.8p23);
+    x = v_max(V(-105.0), v_min(V(89.0), x));
+    vec s, q = expm1_reduced(reduce(x, REAL(0.0), &s));
+    vec n = v_sub(v_fma(x, V(0x1.715476p+0), shift), shift), half = v_fma(n, V(0.5), shift);
+    s = v_pow2_shifted(half);
+    return v_mul(v_fma(s, q, s), v_pow2_shifted(v_sub(v_add(n, shift), v_sub(half, shift))));
 }
 /* 2^48 e^x, x <= 20; below -120 as there */
 static inline vec v_exp_raised(vec x)
 {
-    vec n, q = expm1_reduced(reduce(v_max(V(-120.0), x), &n)), s = raised_pow2(n);
+    vec s, q = expm1_reduced(reduce(v_max(V(-120.0), x), REAL(48.0), &s));
     return v_fma(s, q, s);
 }
 static inline vec v_exp_raised_low(vec x, vec low)
 {
-    vec n, q = expm1_reduced(v_add(reduce(v_max(V(-120.0), x), &n), low)), s = raised_pow2(n);
+    vec s, q = expm1_reduced(v_add(reduce(v_max(V(-120.0), x), REAL(48.0), &s), low));
     return v_fma(s, q, s);
 }
 /* e^x - 1; infinity from 88.73 on. 2^(n - 1), since 2^n may be outside the exponents */
 static inline vec v_expm1(vec x)
 {
-    vec n, q = expm1_reduced(reduce(v_max(V(-20.0), v_min(V(89.0), x)), &n)), s = v_pow2(v_sub(n, V(1.0)));
+    vec s, q = expm1_reduced(reduce(v_max(V(-20.0), v_min(V(89.0), x)), REAL(-1.0), &s));
     vec y = v_fma(s, q, v_sub(s, V(0.5)));
     return v_copysign(v_add(y, y), x);
 }
 /* e^x - 1, x <= 0 */
 static inline vec v_expm1_left(vec x)
 {
-    vec n, q = expm1_reduced(reduce(v_max(V(-20.0), x), &n)), s = v_pow2(n);
+    vec s, q = expm1_reduced(reduce(v_max(V(-20.0), x), REAL(0.0), &s));
     return v_fma(s, q, v_sub(s, V(1.0)));
 }
 /* Both, x <= 0; the second with the bits of v_expm1_left */
 static inline void v_exp_raised_expm1(vec x, vec *e, vec *m)
 {
-    vec n, q = expm1_reduced(reduce(v_max(V(-120.0), x), &n)), s = raised_pow2(n);
+    vec s, q = expm1_reduced(reduce(v_max(V(-120.0), x), REAL(48.0), &s));
     *e = v_fma(s, q, s);
     s = v_lower(s);
     *m = v_fma(s, q, v_sub(s, V(1.0)));
@@ -168,21 +191,19 @@ static inline void v_exp_raised_expm1(vec x, vec *e, vec *m)
 /* log(1 + e), -1/2 <= e <= 1: 2 atanh(t), t = e / (e + 2), t^2 <= 1/9 */
 static inline vec v_log1p_unit(vec e)
 {
-    vec t = v_div(e, v_add(e, V(2.0))), z = v_mul(t, t), p = V(0x1.f06946p-4);
-    p = v_fma(p, z, V(0x1.b733f4p-4));
-    p = v_fma(p, z, V(0x1.2504bep-3));
-    p = v_fma(p, z, V(0x1.9996dap-3));
-    p = v_fma(p, z, V(0x1.555558p-2));
+    vec t = v_div(e, v_add(e, V(2.0))), z = v_mul(t, t), z2 = v_mul(z, z);
+    vec p = v_fma(z2, V(0x1.f06946p-4), v_fma(V(0x1.b733f4p-4), z, V(0x1.2504bep-3)));
+    p = v_fma(p, z2, v_fma(V(0x1.9996dap-3), z, V(0x1.555558p-2)));
     t = v_add(t, t);
     return v_fma(v_mul(t, z), p, t);
 }
-
 /* log(1 + x) = k log 2 + log(1 + f), 1 + x = 2^k (1 + f); f = x exactly where k = 0 */
 static inline vec v_log1p(vec x)
 {
-    vec u = v_add(V(1.0), x), m, k = v_split(u, &m), half = v_rint(v_mul(k, V(0.5)));
+    const vec shift = V(0x1.8p23);
+    vec u = v_add(V(1.0), x), m, k = v_split(u, &m), half = v_fma(k, V(-0.5), shift); /* the rounding of 1 + x is made good: */
     vec low = v_select(v_lt(x, V(1.0)), v_sub(x, v_sub(u, V(1.0))), v_sub(V(1.0), v_sub(u, x)));
-    low = v_mul(v_mul(low, v_pow2(v_neg(half))), v_pow2(v_sub(half, k)));
+    low = v_mul(v_mul(low, v_pow2_shifted(half)), v_pow2_shifted(v_sub(shift, v_add(k, v_sub(half, shift)))));
     vec f = v_select(v_lt(v_abs(k), V(0.5)), x, v_add(v_sub(m, V(1.0)), low));
     vec y = v_fma(k, V(-0x1.05c61p-29), v_log1p_unit(f));
     y = v_copysign(v_fma(k, V(0x1.62e43p-1), y), x);
@@ -212,55 +233,44 @@ static inline vec v_cubic_slope(vec a, vec *low)
     return t;
 }
 
-/* e^-(w + w_low), raised, and g = H(t) / (a + 4), t = (a - 4) / (a + 4), each in two floats, for 0 <= a <= 15 and w = a^2 / 2: the standard
- * normal distribution left of -a is Phi(-a) = e^(-a^2/2) g. H(t) = erfcx(a / sqrt 2) (a + 4) / 2 (scaled complementary error
- * function: Shepherd & Laframboise 1981) has degree 10. */
-typedef struct tail {
-    vec e, e_low, g, g_low;
-} tail;
-
-static inline tail tail_parts(vec a, vec w, vec w_low)
+/* Of the standard normal distribution left of -a, Phi(-a) = e^(-a^2/2) g: g = H(t) / (a + 4), t = (a - 4) / (a + 4), 0 <= a <= 15, with
+ * H(t) = erfcx(a / sqrt 2) (a + 4) / 2 (scaled complementary error function: Shepherd & Laframboise 1981) of degree 9 */
+static ALWAYS_INLINE vec scaled_tail(vec a)
 {
-    vec n, r = reduce(v_neg(w), &n), q = expm1_reduced(v_sub(r, w_low)), s = raised_pow2(n);
-    vec e = v_fma(s, q, s), e_low = v_fma(s, q, v_sub(s, e));
-    vec d = v_add(a, V(4.0)), d_low = v_sub(a, v_sub(d, V(4.0)));
-    vec c = v_sub(a, V(4.0)), c_low = v_sub(a, v_add(c, V(4.0)));
-    vec rd = v_div(V(1.0), d), t = v_mul(c, rd), t_low = quotient_low(t, c, c_low, d, d_low, rd);
-    vec p = V(-0x1.0c75ap-15);
-    p = v_fma(p, t, V(-0x1.8e3462p-13));
-    p = v_fma(p, t, V(0x1.78cd1p-13));
-    p = v_fma(p, t, V(0x1.a6d6e8p-10));
-    p = v_fma(p, t, V(-0x1.cb5198p-9));
-    p = v_fma(p, t, V(-0x1.eded26p-8));
-    p = v_fma(p, t, V(0x1.eed0a2p-5));
-    p = v_fma(p, t, V(-0x1.7dff5ap-3));
-    p = v_fma(p, t, V(0x1.8c6d9cp-2));
-    vec slope = v_fma(p, v_add(t, t), V(-0x1.373e3ap-1)); /* about H' */
-    p = v_fma(p, t, V(-0x1.373e3ap-1));
-    vec h = v_fma(p, t, V(0x1.82b4bcp-1)), h_low = v_fma(slope, t_low, v_fma(p, t, v_sub(V(0x1.82b4bcp-1), h)));
-    vec g = v_mul(h, rd), g_low = quotient_low(g, h, h_low, d, d_low, rd);
-    return (tail){e, e_low, g, g_low};
+    vec d = v_add(a, V(4.0)), more, r = reciprocal(d, v_sub(a, v_sub(d, V(4.0))), &more);
+    vec r8 = v_mul(V(-8.0), r), t = v_fma(r8, more, v_add(V(1.0), r8));
+    vec t2 = v_mul(t, t), t4 = v_mul(t2, t2);
+    vec p = cubic_of(t, t2, REAL(-0x1.ccc8cep-9), REAL(0x1.9a4d1p-10), REAL(0x1.790b3ep-13), REAL(-0x1.1157ecp-13));
+    p = v_fma(p, t4, cubic_of(t, t2, REAL(0x1.8c6d8ep-2), REAL(-0x1.7e0034p-3), REAL(0x1.eed73cp-5), REAL(-0x1.ed06fp-8)));
+    p = v_mul(v_fma(v_fma(p, t, V(-0x1.373e38p-1)), t, V(0x1.82b4bcp-1)), r);
+    return v_fma(p, more, p);
 }
-
-/* *area = a Phi(-a) and *shape = Phi(-a) - a phi(a), both raised, a >= 0 */
-static inline void v_normal_tail(vec a, vec *area, vec *shape)
+/* 2^48 e^-w m for w = square / 2 or square, square + rest = a^2 exactly: no error of the square is multiplied by the exponential */
+static ALWAYS_INLINE vec times_exp(vec m, vec a, real half)
+{
+    vec square = v_mul(a, a), rest = v_fma(a, a, v_neg(square)), s;
+    vec q = expm1_reduced(v_fma(rest, v_set(-half), reduce(v_mul(square, v_set(-half)), REAL(48.0), &s)));
+    return v_mul(s, v_fma(m, q, m));
+}
+/* a Phi(-a), raised, a >= 0 */
+static inline vec v_normal_area(vec a)
 {
     a = v_min(V(15.0), a);
-    vec square = v_mul(a, a), rest = v_fma(a, a, v_neg(square));
-    tail t = tail_parts(a, v_mul(square, V(0.5)), v_mul(rest, V(0.5)));
-    vec ag = v_mul(a, t.g), ag_low = v_fma(a, t.g_low, v_fma(a, t.g, v_neg(ag)));
-    *area = v_fma(ag, t.e, v_fma(ag, t.e_low, v_mul(ag_low, t.e)));
-    vec f = v_add(v_fma(a, V(-0x1.988454p-2), t.g), v_fma(a, V(0x1.857936p-27), t.g_low)); /* 1 / sqrt(2 pi) in two parts */
-    *shape = v_fma(f, t.e, v_mul(f, t.e_low));
+    return times_exp(v_mul(a, scaled_tail(a)), a, REAL(0.5));
+}
+/* Phi(-a) - a phi(a), raised, a >= 0, but for the neighbourhood of its zero */
+static inline vec v_normal_shape(vec a)
+{
+    a = v_min(V(15.0), a);
+    return times_exp(v_fma(a, V(-0x1.988454p-2), scaled_tail(a)), a, REAL(0.5));
 }
 
 /* erfc(z) = 2 Phi(-z sqrt 2), z >= 0 */
 static inline vec erfc_right(vec z)
 {
     z = v_min(V(10.5), z);
-    vec square = v_mul(z, z), rest = v_fma(z, z, v_neg(square));
-    tail t = tail_parts(v_mul(z, V(0x1.6a09e6p+0)), square, rest);
-    return v_lower(v_mul(V(2.0), v_fma(t.g, t.e, v_fma(t.g, t.e_low, v_mul(t.g_low, t.e)))));
+    vec g = scaled_tail(v_mul(z, V(0x1.6a09e6p+0)));
+    return v_lower(times_exp(v_add(g, g), z, REAL(1.0)));
 }
 static inline vec v_erfc(vec x)
 {
@@ -269,24 +279,27 @@ static inline vec v_erfc(vec x)
 }
 static inline vec v_erf(vec x)
 {
-    vec z = v_abs(x), h = v_min(V(1.0), z), w = v_mul(h, h);
-    vec p = V(0x1.4c5cb4p-14);
-    p = v_fma(p, w, V(-0x1.a5197ap-11));
-    p = v_fma(p, w, V(0x1.542fecp-8));
-    p = v_fma(p, w, V(-0x1.b7fec4p-6));
-    p = v_fma(p, w, V(0x1.ce2d52p-4));
-    p = v_fma(p, w, V(-0x1.81274p-2));
-    p = v_fma(p, w, V(0x1.06eba8p-3)); /* erf(x) / x - 1 */
-    vec near = v_fma(h, p, h);
-    return v_copysign(v_select(v_lt(z, V(1.0)), near, v_sub(V(1.0), erfc_right(z))), x);
+    vec z = v_abs(x), h = v_min(V(1.0), z), w = v_mul(h, h), w2 = v_mul(w, w); /* below 1: erf(x) / x - 1 of degree 12 */
+    vec p = v_fma(v_fma(V(0x1.4c5cb4p-14), w2, v_fma(V(-0x1.a5197ap-11), w, V(0x1.542fecp-8))), v_mul(w2, w2),
+                  cubic_of(w, w2, REAL(0x1.06eba8p-3), REAL(-0x1.81274p-2), REAL(0x1.ce2d52p-4), REAL(-0x1.b7fec4p-6)));
+    return v_copysign(v_select(v_lt(z, V(1.0)), v_fma(h, p, h), v_sub(V(1.0), erfc_right(z))), x);
 }
 /* 2 / sqrt(pi) e^(-x^2) */
 static inline vec v_erf_slope(vec x)
 {
-    vec z = v_min(V(10.5), v_abs(x)), square = v_mul(z, z), rest = v_fma(z, z, v_neg(square));
-    vec e = v_exp_raised_low(v_neg(square), v_neg(rest));
-    return v_lower(v_fma(e, V(0x1.06eba8p-3), e));
+    vec z = v_min(V(10.5), v_abs(x));
+    return v_lower(times_exp(V(0x1.20dd76p+0), z, REAL(1.0)));
 }
+
+/* y, but beside the zero `root` + `low` of a derivative (root - x) times a polynomial in it (tools/roots.py) */
+static ALWAYS_INLINE vec beside_zero(vec x, vec y, real root, real low, real width, const real c[10])
+{
+    vec d = v_sub(v_sub(x, v_set(root)), v_set(low)), d2 = v_mul(d, d), d4 = v_mul(d2, d2);
+    vec p = v_fma(v_fma(v_set(c[9]), d, v_set(c[8])), d4, cubic_of(d, d2, c[4], c[5], c[6], c[7]));
+    p = v_fma(p, d4, cubic_of(d, d2, c[0], c[1], c[2], c[3]));
+    return v_select(v_lt(v_abs(d), v_set(width)), v_mul(d, p), y);
+}
+#define BESIDE_ZERO(x, y, root, low, width, ...) beside_zero(x, y, root, low, width, (const real[10]){__VA_ARGS__})
 
 #endif
 
@@ -368,6 +381,11 @@ static inline vec v_elu_slope(vec x, vec alpha)
     return v_select(v_lt(V(0.0), x), V(1.0), v_lower(v_mul(alpha, v_exp_raised(v_min(V(0.0), x)))));
 }
 
+static inline vec v_selu_slope(vec x, vec alpha, vec beta)
+{
+    return v_select(v_lt(V(0.0), x), beta, v_lower(v_mul(v_mul(alpha, beta), v_exp_raised(v_min(V(0.0), x)))));
+}
+
 /* x sigma(w) and its derivative sigma(w) + t sigma'(w), t = x w', where w has the sign of x: with e = e^-|w|,
  * right of 0: x / (1 + e), (1 + e + t e) / (1 + e)^2; left of 0: x e / (1 + e), e (1 + e + t) / (1 + e)^2.
  * x is held finite where it is multiplied by e, so that the product vanishes at -infinity. */
@@ -377,14 +395,13 @@ static inline vec gated(vec x, vec e)
     vec y = v_div(v_select(left, v_mul(held(x), e), x), v_add(V(1.0), v_lower(e)));
     return v_select(left, v_lower(y), y);
 }
-static inline vec gated_slope(vec x, vec t, vec t_low, vec e)
+static ALWAYS_INLINE vec gated_slope(vec x, vec t, vec t_low, vec e, bool compensated)
 {
     mask left = v_lt(x, V(0.0));
-    vec low = v_lower(e), from_right = v_fma(t, low, v_add(V(1.0), low)), from_left = v_add(v_add(V(1.0), t), v_add(low, t_low));
+    vec low = v_lower(e), d = v_fma(low, v_add(low, V(2.0)), V(1.0));
+    vec from_right = v_fma(t, low, v_add(V(1.0), low)), from_left = v_add(v_add(V(1.0), t), v_add(low, t_low));
     vec a = v_select(left, v_mul(e, from_left), from_right);
-    vec d = v_fma(low, v_add(low, V(2.0)), V(1.0)), d_low = v_fma(low, low, v_fma(low, V(2.0), v_sub(V(1.0), d)));
-    vec r = v_div(V(1.0), d), y = v_mul(a, r);
-    y = v_add(y, quotient_low(y, a, V(0.0), d, d_low, r));
+    vec y = compensated ? quotient(a, d, v_fma(low, low, v_fma(low, V(2.0), v_sub(V(1.0), d)))) : v_div(a, d);
     return v_select(left, v_lower(y), y);
 }
 static inline vec v_silu(vec x)
@@ -393,7 +410,10 @@ static inline vec v_silu(vec x)
 }
 static inline vec v_silu_slope(vec x)
 {
-    return gated_slope(x, held(x), V(0.0), v_exp_raised(v_neg(v_abs(x))));
+    vec y = gated_slope(x, held(x), V(0.0), v_exp_raised(v_neg(v_abs(x))), false);
+    return BESIDE_ZERO(x, y, REAL(-0x1.474974p+0), REAL(0x1.bdf6fap-27), REAL(0.25), REAL(0x1.be1410p-3), REAL(0x1.2c5634p-3),
+                       REAL(0x1.353eb2p-6), REAL(-0x1.f2d0e8p-7), REAL(-0x1.b0f4ccp-8), REAL(0x1.09dbd4p-13), REAL(0x1.9ff55cp-11),
+                       REAL(0x1.7db6f4p-13), 0, 0);
 }
 
 /* x sigma(w), w = 2 sqrt(2/pi) (x + 0.044715 x^3) (Hendrycks & Gimpel 2016: 0.5 x (1 + tanh(w / 2))); x held where that has long
@@ -410,55 +430,59 @@ static inline vec v_gelu_tanh(vec x)
 static inline vec v_gelu_tanh_slope(vec x)
 {
     vec low, t = v_cubic_slope(x, &low);
-    return gated_slope(x, t, low, gelu_tanh_exp(x));
+    vec y = gated_slope(x, t, low, gelu_tanh_exp(x), true);
+    return BESIDE_ZERO(x, y, REAL(-0x1.8142a0p-1), REAL(0x1.85a06cp-27), REAL(0.25), REAL(0x1.b8bacep-2), REAL(0x1.8cd1a2p-2),
+                       REAL(-0x1.029652p-6), REAL(-0x1.d2b770p-4), REAL(-0x1.1037cep-6), REAL(0x1.427444p-6), REAL(0x1.514720p-8),
+                       REAL(-0x1.3946d8p-9), 0, 0);
 }
 
-/* x Phi(x): x - a tail(a) right of 0, -a tail(a) left of it, a = |x| */
+/* x Phi(x): x - a Phi(-a) right of 0, -a Phi(-a) left of it, a = |x| */
 static inline vec v_gelu(vec x)
 {
-    vec area, shape;
-    v_normal_tail(v_abs(x), &area, &shape);
-    area = v_lower(area);
-    return v_select(v_lt(x, V(0.0)), v_neg(area), v_sub(x, area));
+    vec area = v_lower(v_normal_area(v_abs(x)));
+    return v_sub(v_max(V(-0.0), x), area);
 }
 /* Phi(x) + x phi(x) */
 static inline vec v_gelu_slope(vec x)
 {
-    vec area, shape;
-    v_normal_tail(v_abs(x), &area, &shape);
-    shape = v_lower(shape);
-    return v_select(v_lt(x, V(0.0)), shape, v_sub(V(1.0), shape));
+    vec shape = v_lower(v_normal_shape(v_abs(x)));
+    vec y = v_select(v_lt(x, V(0.0)), shape, v_sub(V(1.0), shape));
+    return BESIDE_ZERO(x, y, REAL(-0x1.80ead2p-1), REAL(0x1.a03fd4p-27), REAL(0.5), REAL(0x1.b9d990p-2), REAL(0x1.8d9a94p-2),
+                       REAL(-0x1.2a2f1cp-6), REAL(-0x1.d2fa4ap-4), REAL(-0x1.e40024p-7), REAL(0x1.3e33dep-6), REAL(0x1.28bf40p-8),
+                       REAL(-0x1.25580cp-9), REAL(-0x1.6b4706p-11), REAL(0x1.785060p-13));
 }
 
-/* x tanh(log(1 + e^x)) = x n / (n + 2), n = e (e + 2), e = e^x; above 20 that is x.
- * Right of 0: x (1 - 2 / (n + 2)); left of it: x e (1 - e (e + 1) / (n + 2)). */
+/* x tanh(log(1 + e^x)) = x n / (n + 2), n = e (e + 2), e = e^x; above 20 that is x. Left of 0 n is raised. */
 static inline vec v_mish(vec x)
 {
     mask left = v_lt(x, V(0.0));
-    vec raised = v_exp_raised(v_min(V(20.0), x)), e = v_lower(raised), d = v_fma(e, v_add(e, V(2.0)), V(2.0));
-    vec q = v_div(v_select(left, v_fma(e, e, e), V(2.0)), d), k = v_select(left, raised, V(1.0));
-    vec y = v_mul(v_max(v_neg(HELD), x), v_fma(v_neg(k), q, k));
-    return v_select(left, v_lower(y), y);
+    vec raised = v_exp_raised(v_min(V(20.0), x)), e = v_lower(raised);
+    vec base = v_select(left, raised, e), scale = v_select(left, v_lower(V(1.0)), V(1.0));
+    vec n = v_fma(base, e, v_add(base, base));
+    return v_mul(v_mul(v_max(v_neg(HELD), x), v_div(n, v_fma(n, scale, V(2.0)))), scale);
 }
-/* e (4 (1 + x) + e (6 + 4 x + e (4 + e))) / (n + 2)^2, the denominator in two parts */
+/* e (4 (1 + x) + e (6 + 4 x + e (4 + e))) / (n + 2)^2 */
 static inline vec v_mish_slope(vec x)
 {
     mask left = v_lt(x, V(0.0));
-    vec h = v_min(V(20.0), held(x)), raised = v_exp_raised(h), e = v_lower(raised), n = v_fma(e, e, v_add(e, e));
+    vec h = v_min(V(20.0), held(x)), raised = v_exp_raised(h), e = v_lower(raised), e2 = v_add(e, e);
     vec f = v_fma(e, v_add(e, V(4.0)), v_fma(h, V(4.0), V(6.0)));
     f = v_fma(e, f, v_fma(h, V(4.0), V(4.0)));
-    vec n_low = v_fma(e, e, v_sub(v_add(e, e), n)), d = v_fma(n, v_add(n, V(4.0)), V(4.0));
-    vec d_low = v_fma(n_low, v_fma(n, V(2.0), V(4.0)), v_fma(n, n, v_fma(n, V(4.0), v_sub(V(4.0), d))));
-    vec r = v_div(V(1.0), d), q = v_mul(f, r);
-    vec y = v_mul(v_select(left, raised, e), v_add(q, quotient_low(q, f, V(0.0), d, d_low, r)));
-    return v_select(left, v_lower(y), y);
+    vec n = v_fma(e, e, e2), d = v_add(n, V(2.0)), d_low = v_fma(e, e, v_sub(e2, v_sub(d, V(2.0)))), more;
+    vec r = reciprocal(d, d_low, &more), y = v_mul(v_mul(v_mul(v_select(left, raised, e), r), f), r);
+    y = v_fma(y, v_add(more, more), y);
+    y = v_select(left, v_lower(y), y);
+    return BESIDE_ZERO(x, y, REAL(-0x1.31432cp+0), REAL(-0x1.a25b08p-29), REAL(0.25), REAL(0x1.115accp-2), REAL(0x1.a34a26p-3),
+                       REAL(0x1.574f1ap-5), REAL(-0x1.4c2232p-6), REAL(-0x1.033bb0p-6), REAL(-0x1.b876b0p-9), REAL(0x1.2689b2p-10),
+                       REAL(0x1.020d40p-10), 0, 0);
 }
 
 /* log(1 + e^(b x)) / b = (x or 0) + log(1 + e^-|b x|) / b, x where b x > 0; and its derivative sigma(b x) */
 static inline vec v_softplus(vec x, vec beta)
 {
-    vec bend = v_div(v_log1p_unit(v_lower(exp_raised_product(x, beta))), beta);
-    return v_add(v_select(v_lt(V(0.0), v_mul(beta, x)), x, V(0.0)), bend);
+    vec raised = exp_raised_product(x, beta), e = v_lower(raised);
+    vec bend = v_select(v_lt(e, V(0x1p-60)), raised, v_raise(v_log1p_unit(e)));
+    return v_add(v_max(V(0.0), x), v_lower(v_mul(bend, v_div(V(1.0), beta))));
 }
 static inline vec v_softplus_slope(vec x, vec beta)
 {

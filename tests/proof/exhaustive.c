@@ -233,8 +233,8 @@ static void run_chunk(const job *jobs, size_t count, const options *o, uint64_t 
             decided = find_truth(j, 2 * n, c);
         evaluate(j, o, 2 * n, c->x, c->dy, c->y);
         r->inputs += 2 * n;
-        for (size_t i = 0; i < 2 * n; i++)
-            r->hash += mixed(((first + i % n) << 33) ^ ((uint64_t)(i >= n) << 32) ^ bits_of(c->y[i]));
+        for (size_t i = 0; i < 2 * n; i++) /* a sum with an odd weight for each place */
+            r->hash += bits_of(c->y[i]) * ((2 * first + i) * UINT64_C(0x9E3779B97F4A7C15) | 1);
         if (!o->bits) {
             r->decided += decided;
             judge(j, o, n, c, r);

@@ -7,7 +7,7 @@
 
 #include "kernel/kernel.h"
 
-enum { BITS = 400 };
+enum { BITS = 280 };
 
 /* Value and derivative in high precision, straight from the definitions: nothing of src/ is in it. */
 static void definition(const weir_activation *fn, double at, mpfr_t f, mpfr_t d)
@@ -101,10 +101,10 @@ static void definition(const weir_activation *fn, double at, mpfr_t f, mpfr_t d)
         mpfr_mul(d, f, u, MPFR_RNDN);
         mpfr_add(d, d, s, MPFR_RNDN);
         break;
-    case WEIR_MISH: /* w = tanh(log(1 + e^x)) = ((1 + e^x)^2 - 1) / ((1 + e^x)^2 + 1);  w + x (1 - w^2) sigmoid */
-        mpfr_sqr(t, t, MPFR_RNDN);
-        mpfr_add_ui(u, t, 1, MPFR_RNDN);
-        mpfr_sub_ui(t, t, 1, MPFR_RNDN);
+    case WEIR_MISH: /* w = tanh(log(1 + e^x)) = n / (n + 2), n = e^x (e^x + 2);  w + x (1 - w^2) sigmoid */
+        mpfr_add_ui(t, e, 2, MPFR_RNDN);
+        mpfr_mul(t, t, e, MPFR_RNDN);
+        mpfr_add_ui(u, t, 2, MPFR_RNDN);
         mpfr_div(t, t, u, MPFR_RNDN);
         mpfr_mul(f, v, t, MPFR_RNDN);
         mpfr_sqr(u, t, MPFR_RNDN);
@@ -141,6 +141,8 @@ static void definition(const weir_activation *fn, double at, mpfr_t f, mpfr_t d)
         mpfr_log1p(f, v, MPFR_RNDN);
         mpfr_add_ui(t, v, 1, MPFR_RNDN);
         mpfr_ui_div(d, 1, t, MPFR_RNDN);
+        if (at < -1)
+            mpfr_set_nan(d);
         break;
     case WEIR_ERF:
     case WEIR_ERFC:

@@ -7,7 +7,7 @@
 
 enum { TRUTH_PIECE = 1024 };
 
-/* f(x), or dy f'(x) with `slope`, as the correctly rounded float, by MPFR with 400 bits. a is resolved; x and dy are finite. */
+/* f(x), or dy f'(x) with `slope`, as the correctly rounded float, by MPFR with 280 bits. a is resolved; x and dy are finite. */
 float truth_decide(const weir_activation *a, bool slope, float x, float dy);
 /* f(x) or f'(x) as the correctly rounded double, the same way. */
 double truth_double(const weir_activation *a, bool slope, float x);

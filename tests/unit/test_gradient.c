@@ -39,7 +39,10 @@ static float real_in(float limit)
 
 static weir_activation any_activation(uint32_t i)
 {
-    return (weir_activation){.id = (weir_activation_id)(1 + i % weir_activation_count())};
+    uint32_t left = i;
+    for (uint32_t id = 1;; id = id % (uint32_t)weir_activation_count() + 1)
+        if (!weir_activation_get((weir_activation_id)id)->block && left-- == 0)
+            return (weir_activation){.id = (weir_activation_id)id};
 }
 
 /* The first configurations go through all activations in each place, all outputs and all switches; the rest are mixed. */

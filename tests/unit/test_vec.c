@@ -12,6 +12,8 @@
 
 #include <weir.h>
 
+#include "kernel/inline.h"
+
 #if defined __x86_64__
 #include <immintrin.h>
 #elif defined __aarch64__
@@ -85,7 +87,6 @@ static const double special_doubles[] = {
 #define v_min NAME(v_min)
 #define v_max NAME(v_max)
 #define v_rint NAME(v_rint)
-#define v_pow2 NAME(v_pow2)
 #define v_pow2_shifted NAME(v_pow2_shifted)
 #define v_split NAME(v_split)
 #define v_load_float NAME(v_load_float)

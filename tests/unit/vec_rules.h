@@ -118,11 +118,7 @@ static void NAME(test_exponents)(void)
     real a[LANES], m[LANES], k[LANES];
     int most = sizeof(real) == 4 ? 127 : 1023;
     for (int n = 1 - most; n <= most; n++) {
-#ifdef WIDE
-        v_store(a, v_pow2_shifted(v_set((real)n + 0x1.8p52)));
-#else
-        v_store(a, v_pow2(v_set((real)n)));
-#endif
+        v_store(a, v_pow2_shifted(v_set((real)n + (sizeof(real) == 4 ? (real)0x1.8p23 : (real)0x1.8p52))));
         for (int i = 0; i < LANES; i++) {
             assert_true(a[i] == MATH(ldexp)(1, n));
             a[i] *= 1 + (real)i / LANES;
