@@ -21,8 +21,10 @@ int finish_output(void);
 /* Numbers of options; a bad one ends the command with a usage error. */
 double option_number(const struct argp_state *state, const char *option, const char *text, double least, double most);
 uint32_t option_count(const struct argp_state *state, const char *option, const char *text, uint32_t least, uint32_t most);
+/* An activation by "gelu", "elu(1.5)" or "scaled_tanh(2, 0.5)"; false with a sentence in err->text. */
+bool find_activation(const char *text, weir_activation *a, weir_error *err);
 weir_activation option_activation(const struct argp_state *state, const char *option, const char *text);
-/* The name of a picture: it ends in .svg. */
+/* The name of a picture: it ends in .svg or .png. */
 const char *option_picture(const struct argp_state *state, const char *option, const char *text);
 /* Index of text among NULL-ended names. */
 int option_name(const struct argp_state *state, const char *option, const char *text, const char *const *names);
@@ -58,5 +60,8 @@ int cmd_forecast(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_activations(int argc, char **argv);
+int cmd_plot(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_study(int argc, char **argv);
 
 #endif

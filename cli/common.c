@@ -71,19 +71,57 @@ uint32_t option_count(const struct argp_state *state, const char *option, const 
     return (uint32_t)value;
 }
 
+/* The numbers of "name(1.5)" or "name(1.5, 2)" in the order alpha, beta, of those that the function has. */
+static bool read_parameters(const char *text, weir_activation *a)
+{
+    const weir_activation_info *info = weir_activation_get(a->id);
+    float *const places[] = {info->alpha != 0 ? &a->alpha : NULL, info->beta != 0 ? &a->beta : NULL};
+    for (size_t i = 0; i < 2; i++) {
+        if (!places[i])
+            continue;
+        char *end;
+        *places[i] = strtof(text, &end);
+        if (end == text)
+            return false;
+        text = end + strspn(end, " ");
+        if (strcmp(text, ")") == 0)
+            return true;
+        if (*text++ != ',')
+            return false;
+    }
+    return false;
+}
+
+bool find_activation(const char *text, weir_activation *a, weir_error *err)
+{
+    char name[32];
+    size_t n = strcspn(text, "(");
+    snprintf(name, sizeof name, "%.*s", (int)(n < sizeof name ? n : sizeof name - 1), text);
+    *a = (weir_activation){.id = weir_activation_find(name)};
+    if (a->id == WEIR_ACTIVATION_DEFAULT)
+        snprintf(err->text, sizeof err->text, "there is no activation \"%.100s\"; weir activations lists them", text);
+    else if (text[n] && !read_parameters(text + n + 1, a))
+        snprintf(err->text, sizeof err->text, "\"%.100s\" is not like elu(1.5): a number for each parameter of %s, %d in all", text, name,
+                 (weir_activation_get(a->id)->alpha != 0) + (weir_activation_get(a->id)->beta != 0));
+    else
+        return weir_activation_apply(a, WEIR_EXACT, WEIR_ISA_BEST, 0, NULL, NULL, err) == WEIR_OK;
+    return false;
+}
+
 weir_activation option_activation(const struct argp_state *state, const char *option, const char *text)
 {
-    weir_activation a = {.id = weir_activation_find(text)};
-    if (a.id == WEIR_ACTIVATION_DEFAULT)
-        argp_error(state, "--%s: there is no activation \"%s\"; weir activations lists them", option, text);
+    weir_activation a;
+    weir_error err;
+    if (!find_activation(text, &a, &err))
+        argp_error(state, "--%s: %s", option, err.text);
     return a;
 }
 
 const char *option_picture(const struct argp_state *state, const char *option, const char *text)
 {
     size_t n = strlen(text);
-    if (n < 5 || strcmp(text + n - 4, ".svg") != 0)
-        argp_error(state, "--%s takes the name of a file that ends in .svg, not \"%s\"", option, text);
+    if (n < 5 || (strcmp(text + n - 4, ".svg") != 0 && strcmp(text + n - 4, ".png") != 0))
+        argp_error(state, "--%s takes the name of a file that ends in .svg or .png, not \"%s\"", option, text);
     return text;
 }
 

@@ -16,6 +16,9 @@ static const struct command {
     {"classify", "label sequences", cmd_classify},
     {"info", "show a model's tensors and settings", cmd_info},
     {"activations", "list the activation functions", cmd_activations},
+    {"plot", "draw activation functions", cmd_plot},
+    {"study", "measure what is said about activation functions", cmd_study},
+    {"bench", "measure speed", cmd_bench},
 };
 
 static void usage(FILE *to)

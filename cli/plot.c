@@ -9,7 +9,7 @@
 #include "cli.h"
 
 typedef struct plot {
-    char *svg, *dat; /* names without folder, for the script runs in the picture's folder; quoted for gnuplot */
+    char *picture, *dat; /* names without folder, for the script runs in the picture's folder; quoted for gnuplot */
     const char *name;
     void (*script)(FILE *f, const char *data_file, const void *what);
     const void *what;
@@ -41,8 +41,10 @@ static char *quoted(const char *name)
 static void write_script(FILE *f, const void *what)
 {
     const plot *p = what;
-    fprintf(f, "# Draws %s: gnuplot %s, in this folder\n", p->svg, p->name);
-    fprintf(f, "set terminal svg size 960,540 dynamic background '#ffffff' font 'sans-serif,14'\nset output %s\n", p->svg);
+    fprintf(f, "# Draws %s: gnuplot %s, in this folder\n", p->picture, p->name);
+    bool png = strstr(p->picture, ".png'") != NULL;
+    fprintf(f, "set terminal %s font 'sans-serif,14'\nset output %s\n",
+            png ? "pngcairo size 960,540 background '#ffffff'" : "svg size 960,540 dynamic background '#ffffff'", p->picture);
     fprintf(f, "set border 3 lc rgb '#888888'\nset tics nomirror textcolor rgb '#333333'\nset grid ytics lc rgb '#e4e4e4'\n");
     p->script(f, p->dat, p->what);
 }
@@ -70,6 +72,18 @@ static bool run_gnuplot(const char *script)
     return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+bool plot_has_gnuplot(void)
+{
+    const char *path = getenv("PATH");
+    for (size_t n; path && *path; path += n + (path[n] != 0)) {
+        char file[4096];
+        n = strcspn(path, ":");
+        if (snprintf(file, sizeof file, "%.*s/gnuplot", (int)n, path) < (int)sizeof file && access(file, X_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
 int plot_draw(const char *picture, bool quiet, void (*data)(FILE *f, const void *what),
               void (*script)(FILE *f, const char *data_file, const void *what), const void *what)
 {
@@ -80,7 +94,7 @@ int plot_draw(const char *picture, bool quiet, void (*data)(FILE *f, const void 
     }
     plot p = {quoted(name_of(picture)), dat ? quoted(name_of(dat)) : NULL, gp ? name_of(gp) : NULL, script, what};
     int status = FAILED;
-    if (dat && gp && p.svg && p.dat) {
+    if (dat && gp && p.picture && p.dat) {
         status = write_file(dat, data, what);
         if (status == DONE)
             status = write_file(gp, write_script, &p);
@@ -90,7 +104,7 @@ int plot_draw(const char *picture, bool quiet, void (*data)(FILE *f, const void 
             say(quiet, "plot: gnuplot could not be run; later, in its folder: gnuplot %s", name_of(gp));
     } else
         complain("there is no memory left");
-    free(p.svg);
+    free(p.picture);
     free(p.dat);
     free(dat);
     free(gp);

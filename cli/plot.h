@@ -6,9 +6,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* Writes STEM.dat and STEM.gp for the picture STEM.svg and draws it. `script` prints the plot commands after terminal and output are
+/* Writes STEM.dat and STEM.gp for the picture STEM.svg or STEM.png and draws it. `script` prints the plot commands after terminal and output are
  * set; it names the data by the quoted string that it is given. `quiet`: nothing is said unless something fails. */
 int plot_draw(const char *picture, bool quiet, void (*data)(FILE *f, const void *what),
               void (*script)(FILE *f, const char *data_file, const void *what), const void *what);
+
+/* Whether gnuplot can be found. */
+bool plot_has_gnuplot(void);
 
 #endif

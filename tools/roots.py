@@ -9,8 +9,8 @@ import struct
 from mpmath import cos, erfc, exp, findroot, log, mp, mpf, pi, polyval, sqrt, tanh
 
 mp.prec = 300
-WIDTH = mpf(1) / 4
-DEGREE = 7
+WIDTH = mpf(1) / 2
+DEGREE = 9
 
 
 def single(x):

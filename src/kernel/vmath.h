@@ -292,14 +292,14 @@ static inline vec v_erf_slope(vec x)
 }
 
 /* y, but beside the zero `root` + `low` of a derivative (root - x) times a polynomial in it (tools/roots.py) */
-static ALWAYS_INLINE vec beside_zero(vec x, vec y, real root, real low, real width, const real c[10])
+static ALWAYS_INLINE vec beside_zero(vec x, vec y, real root, real low, const real c[10])
 {
     vec d = v_sub(v_sub(x, v_set(root)), v_set(low)), d2 = v_mul(d, d), d4 = v_mul(d2, d2);
     vec p = v_fma(v_fma(v_set(c[9]), d, v_set(c[8])), d4, cubic_of(d, d2, c[4], c[5], c[6], c[7]));
     p = v_fma(p, d4, cubic_of(d, d2, c[0], c[1], c[2], c[3]));
-    return v_select(v_lt(v_abs(d), v_set(width)), v_mul(d, p), y);
+    return v_select(v_lt(v_abs(d), V(0.5)), v_mul(d, p), y);
 }
-#define BESIDE_ZERO(x, y, root, low, width, ...) beside_zero(x, y, root, low, width, (const real[10]){__VA_ARGS__})
+#define BESIDE_ZERO(x, y, root, low, ...) beside_zero(x, y, root, low, (const real[10]){__VA_ARGS__})
 
 #endif
 
@@ -411,9 +411,9 @@ static inline vec v_silu(vec x)
 static inline vec v_silu_slope(vec x)
 {
     vec y = gated_slope(x, held(x), V(0.0), v_exp_raised(v_neg(v_abs(x))), false);
-    return BESIDE_ZERO(x, y, REAL(-0x1.474974p+0), REAL(0x1.bdf6fap-27), REAL(0.25), REAL(0x1.be1410p-3), REAL(0x1.2c5634p-3),
-                       REAL(0x1.353eb2p-6), REAL(-0x1.f2d0e8p-7), REAL(-0x1.b0f4ccp-8), REAL(0x1.09dbd4p-13), REAL(0x1.9ff55cp-11),
-                       REAL(0x1.7db6f4p-13), 0, 0);
+    return BESIDE_ZERO(x, y, REAL(-0x1.474974p+0), REAL(0x1.bdf6fap-27), REAL(0x1.be1410p-3), REAL(0x1.2c5634p-3), REAL(0x1.353eb6p-6),
+                       REAL(-0x1.f2d0e6p-7), REAL(-0x1.b0f8acp-8), REAL(0x1.099dcep-13), REAL(0x1.a2d5acp-11),
+                       REAL(0x1.84ca16p-13), REAL(-0x1.64ccecp-15), REAL(-0x1.da66e6p-16));
 }
 
 /* x sigma(w), w = 2 sqrt(2/pi) (x + 0.044715 x^3) (Hendrycks & Gimpel 2016: 0.5 x (1 + tanh(w / 2))); x held where that has long
@@ -431,9 +431,9 @@ static inline vec v_gelu_tanh_slope(vec x)
 {
     vec low, t = v_cubic_slope(x, &low);
     vec y = gated_slope(x, t, low, gelu_tanh_exp(x), true);
-    return BESIDE_ZERO(x, y, REAL(-0x1.8142a0p-1), REAL(0x1.85a06cp-27), REAL(0.25), REAL(0x1.b8bacep-2), REAL(0x1.8cd1a2p-2),
-                       REAL(-0x1.029652p-6), REAL(-0x1.d2b770p-4), REAL(-0x1.1037cep-6), REAL(0x1.427444p-6), REAL(0x1.514720p-8),
-                       REAL(-0x1.3946d8p-9), 0, 0);
+    return BESIDE_ZERO(x, y, REAL(-0x1.8142a0p-1), REAL(0x1.85a06cp-27), REAL(0x1.b8bacep-2), REAL(0x1.8cd1a2p-2), REAL(-0x1.029646p-6),
+                       REAL(-0x1.d2b770p-4), REAL(-0x1.10449cp-6), REAL(0x1.4277f8p-6), REAL(0x1.57bf76p-8),
+                       REAL(-0x1.3cfab4p-9), REAL(-0x1.bf8d3ap-11), REAL(0x1.fea904p-13));
 }
 
 /* x Phi(x): x - a Phi(-a) right of 0, -a Phi(-a) left of it, a = |x| */
@@ -447,8 +447,8 @@ static inline vec v_gelu_slope(vec x)
 {
     vec shape = v_lower(v_normal_shape(v_abs(x)));
     vec y = v_select(v_lt(x, V(0.0)), shape, v_sub(V(1.0), shape));
-    return BESIDE_ZERO(x, y, REAL(-0x1.80ead2p-1), REAL(0x1.a03fd4p-27), REAL(0.5), REAL(0x1.b9d990p-2), REAL(0x1.8d9a94p-2),
-                       REAL(-0x1.2a2f1cp-6), REAL(-0x1.d2fa4ap-4), REAL(-0x1.e40024p-7), REAL(0x1.3e33dep-6), REAL(0x1.28bf40p-8),
+    return BESIDE_ZERO(x, y, REAL(-0x1.80ead2p-1), REAL(0x1.a03fd4p-27), REAL(0x1.b9d990p-2), REAL(0x1.8d9a94p-2), REAL(-0x1.2a2f1cp-6),
+                       REAL(-0x1.d2fa4ap-4), REAL(-0x1.e40024p-7), REAL(0x1.3e33dep-6), REAL(0x1.28bf40p-8),
                        REAL(-0x1.25580cp-9), REAL(-0x1.6b4706p-11), REAL(0x1.785060p-13));
 }
 
@@ -469,12 +469,12 @@ static inline vec v_mish_slope(vec x)
     vec f = v_fma(e, v_add(e, V(4.0)), v_fma(h, V(4.0), V(6.0)));
     f = v_fma(e, f, v_fma(h, V(4.0), V(4.0)));
     vec n = v_fma(e, e, e2), d = v_add(n, V(2.0)), d_low = v_fma(e, e, v_sub(e2, v_sub(d, V(2.0)))), more;
-    vec r = reciprocal(d, d_low, &more), y = v_mul(v_mul(v_mul(v_select(left, raised, e), r), f), r);
+    vec r = reciprocal(d, d_low, &more), y = v_mul(v_mul(v_select(left, raised, e), r), v_mul(f, r));
     y = v_fma(y, v_add(more, more), y);
     y = v_select(left, v_lower(y), y);
-    return BESIDE_ZERO(x, y, REAL(-0x1.31432cp+0), REAL(-0x1.a25b08p-29), REAL(0.25), REAL(0x1.115accp-2), REAL(0x1.a34a26p-3),
-                       REAL(0x1.574f1ap-5), REAL(-0x1.4c2232p-6), REAL(-0x1.033bb0p-6), REAL(-0x1.b876b0p-9), REAL(0x1.2689b2p-10),
-                       REAL(0x1.020d40p-10), 0, 0);
+    return BESIDE_ZERO(x, y, REAL(-0x1.31432cp+0), REAL(-0x1.a25b08p-29), REAL(0x1.115accp-2), REAL(0x1.a34a26p-3), REAL(0x1.574f1ep-5),
+                       REAL(-0x1.4c222ap-6), REAL(-0x1.03396ep-6), REAL(-0x1.b88440p-9), REAL(0x1.2057cep-10),
+                       REAL(0x1.0409fap-10), REAL(0x1.cc7546p-13), REAL(-0x1.b47ea8p-15));
 }
 
 /* log(1 + e^(b x)) / b = (x or 0) + log(1 + e^-|b x|) / b, x where b x > 0; and its derivative sigma(b x) */

@@ -137,29 +137,49 @@ static double per_ulp(double y)
 }
 
 /* Where the two ends of the error round to different floats, or the truth is too near to 0 for its error, MPFR decides. */
-static uint64_t find_truth(const job *j, size_t n, chunk *c)
+static uint64_t find_truth_of(const job *j, size_t begin, size_t n, chunk *c)
 {
     uint64_t decided = 0;
-    bool ambiguous[2 * CHUNK];
-    truth_array(&j->a, j->slope, n, c->x, c->truth, c->error);
-    for (size_t i = 0; i < n; i++) {
+    bool ambiguous[CHUNK];
+    truth_array(&j->a, j->slope, n, c->x + begin, c->truth + begin, c->error + begin);
+    for (size_t i = begin; i < begin + n; i++) {
         double t = j->slope ? c->truth[i] * (double)c->dy[i] : c->truth[i];
         double e = j->slope ? c->error[i] * fabs((double)c->dy[i]) : c->error[i];
         c->truth[i] = t;
         c->want[i] = (float)t;
-        ambiguous[i] = (float)(t - e) != (float)(t + e) || e > 0x1p-30 * fabs(t);
+        ambiguous[i - begin] = (float)(t - e) != (float)(t + e) || e > 0x1p-30 * fabs(t);
     }
-    for (size_t i = 0; i < n; i++)
-        if (ambiguous[i] && isfinite(c->truth[i]) && c->truth[i] != 0) {
+    for (size_t i = begin; i < begin + n; i++)
+        if (ambiguous[i - begin] && isfinite(c->truth[i]) && c->truth[i] != 0) {
             float dy = j->slope ? c->dy[i] : 1;
             c->want[i] = truth_decide(&j->a, j->slope, c->x[i], dy);
             c->truth[i] = truth_double(&j->a, j->slope, c->x[i]) * (double)dy;
             decided++;
         }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = begin; i < begin + n; i++) {
         c->per_ulp[i] = per_ulp(c->truth[i]);
         if (isnan(c->want[i]))
             c->want[i] = of_bits(0x7FC00000u); /* the one NaN */
+    }
+    return decided;
+}
+
+/* Inputs begin to begin + n, neighbours on one side of 0. Further out than 64 and nearer to 0 than 2^-20 every function and derivative is
+ * monotonous, so that one result at both ends is the result everywhere between them. */
+static uint64_t find_truth(const job *j, const options *o, size_t begin, size_t n, chunk *c)
+{
+    size_t last = begin + n - 1;
+    float least = fabsf(c->x[begin]), most = fabsf(c->x[last]);
+    if (o->products || !(least >= 64 || most <= 0x1p-20f) || !isfinite(most) || n < 3)
+        return find_truth_of(j, begin, n, c);
+    uint64_t decided = find_truth_of(j, begin, 1, c) + find_truth_of(j, last, 1, c);
+    double gap = fabs(c->truth[begin] - c->truth[last]);
+    if (bits_of(c->want[begin]) != bits_of(c->want[last]) || !(gap * c->per_ulp[begin] < 0x1p-20))
+        return find_truth_of(j, begin, n, c);
+    for (size_t i = begin; i < last; i++) {
+        c->truth[i] = c->truth[begin];
+        c->want[i] = c->want[begin];
+        c->per_ulp[i] = c->per_ulp[begin];
     }
     return decided;
 }
@@ -230,10 +250,10 @@ static void run_chunk(const job *jobs, size_t count, const options *o, uint64_t 
         const job *j = jobs + k;
         result *r = results + k;
         if (!o->bits && (k == 0 || j[-1].slope != j->slope))
-            decided = find_truth(j, 2 * n, c);
+            decided = find_truth(j, o, 0, n, c) + find_truth(j, o, n, n, c);
         evaluate(j, o, 2 * n, c->x, c->dy, c->y);
         r->inputs += 2 * n;
-        for (size_t i = 0; i < 2 * n; i++) /* a sum with an odd weight for each place */
+        for (size_t i = 0; o->bits && i < 2 * n; i++) /* a sum with an odd weight for each place */
             r->hash += bits_of(c->y[i]) * ((2 * first + i) * UINT64_C(0x9E3779B97F4A7C15) | 1);
         if (!o->bits) {
             r->decided += decided;
