@@ -213,8 +213,9 @@ int cmd_activations(int argc, char **argv)
     json_t *all = json_array();
     for (size_t i = 1; i <= weir_activation_count(); i++) {
         const weir_activation_info *a = weir_activation_get((weir_activation_id)i);
-        json_array_append_new(all, json_pack("{s:s, s:s, s:f, s:f, s:s, s:s, s:s, s:s, s:s, s:s}", "name", a->name, "onnx", a->onnx, "alpha",
-                                             (double)a->alpha, "beta", (double)a->beta, "formula", a->formula, "derivative",
+        json_array_append_new(all, json_pack("{s:s, s:s, s:b, s:f, s:f, s:f, s:f, s:s, s:s, s:s, s:s, s:s, s:s}", "name", a->name, "onnx",
+                                             a->onnx, "block", (int)a->block, "alpha", (double)a->alpha, "beta", (double)a->beta, "error",
+                                             (double)a->error, "grad_error", (double)a->grad_error, "formula", a->formula, "derivative",
                                              a->derivative, "pros", a->pros, "cons", a->cons, "use", a->use, "source", a->source));
         if (o.json)
             continue;
@@ -224,7 +225,12 @@ int cmd_activations(int argc, char **argv)
             printf("  alpha       %g\n", (double)a->alpha);
         if (a->beta != 0)
             printf("  beta        %g\n", (double)a->beta);
-        printf("  good        %s\n  bad         %s\n  use         %s\n", a->pros, a->cons, a->use);
+        printf("  fast form   within %.2f units in the last place, derivative %.2f\n", (double)a->error, (double)a->grad_error);
+        if (*a->pros)
+            printf("  good        %s\n", a->pros);
+        if (*a->cons)
+            printf("  bad         %s\n", a->cons);
+        printf("  use         %s\n", a->use);
         if (*a->source)
             printf("  source      %s\n", a->source);
     }

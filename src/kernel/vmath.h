@@ -465,12 +465,12 @@ static inline vec v_mish(vec x)
 static inline vec v_mish_slope(vec x)
 {
     mask left = v_lt(x, V(0.0));
-    vec h = v_min(V(20.0), held(x)), raised = v_exp_raised(h), e = v_lower(raised), e2 = v_add(e, e);
+    vec h = v_min(V(20.0), held(x)), raised = v_exp_raised(h), e = v_lower(raised), e2 = v_add(e, e), more;
+    vec n = v_fma(e, e, e2), d = v_add(n, V(2.0)), d_low = v_fma(e, e, v_sub(e2, v_sub(d, V(2.0))));
+    vec r = reciprocal(d, d_low, &more), rest = v_fma(h, V(4.0), V(4.0));
     vec f = v_fma(e, v_add(e, V(4.0)), v_fma(h, V(4.0), V(6.0)));
-    f = v_fma(e, f, v_fma(h, V(4.0), V(4.0)));
-    vec n = v_fma(e, e, e2), d = v_add(n, V(2.0)), d_low = v_fma(e, e, v_sub(e2, v_sub(d, V(2.0)))), more;
-    vec r = reciprocal(d, d_low, &more), y = v_mul(v_mul(v_select(left, raised, e), r), v_mul(f, r));
-    y = v_fma(y, v_add(more, more), y);
+    f = v_fma(e, f, v_fma(v_add(more, more), v_fma(e, f, rest), rest)); /* times 1 + 2 more */
+    vec y = v_mul(v_mul(v_select(left, raised, e), r), v_mul(f, r));
     y = v_select(left, v_lower(y), y);
     return BESIDE_ZERO(x, y, REAL(-0x1.31432cp+0), REAL(-0x1.a25b08p-29), REAL(0x1.115accp-2), REAL(0x1.a34a26p-3), REAL(0x1.574f1ep-5),
                        REAL(-0x1.4c222ap-6), REAL(-0x1.03396ep-6), REAL(-0x1.b88440p-9), REAL(0x1.2057cep-10),

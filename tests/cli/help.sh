@@ -32,7 +32,7 @@ expect 2 "name the model" "$WEIR" generate
 expect 2 "name the model and the data" "$WEIR" eval x.weir
 expect 2 "one model and one file" "$WEIR" eval a b c
 expect 0 "log(1 + exp(x))" "$WEIR" activations
-for name in relu leaky_relu prelu sigmoid tanh elu selu gelu gelu_tanh silu mish softplus identity scaled_tanh hard_sigmoid softsign; do
+for name in relu leaky_relu prelu sigmoid tanh elu selu gelu gelu_tanh silu mish softplus identity scaled_tanh hard_sigmoid softsign exp expm1 log1p erf erfc; do
     expect 0 "\"name\": \"$name\"" "$WEIR" activations --json
 done
 finish
