@@ -235,42 +235,41 @@ static inline vec v_cubic_slope(vec a, vec *low)
 
 /* Of the standard normal distribution left of -a, Phi(-a) = e^(-a^2/2) g: g = H(t) / (a + 4), t = (a - 4) / (a + 4), 0 <= a <= 15, with
  * H(t) = erfcx(a / sqrt 2) (a + 4) / 2 (scaled complementary error function: Shepherd & Laframboise 1981) of degree 9 */
-static ALWAYS_INLINE vec scaled_tail(vec a)
+static ALWAYS_INLINE vec scaled_tail(vec a, vec *more)
 {
-    vec d = v_add(a, V(4.0)), more, r = reciprocal(d, v_sub(a, v_sub(d, V(4.0))), &more);
-    vec r8 = v_mul(V(-8.0), r), t = v_fma(r8, more, v_add(V(1.0), r8));
+    vec d = v_add(a, V(4.0)), r = reciprocal(d, v_sub(a, v_sub(d, V(4.0))), more);
+    vec r8 = v_mul(V(-8.0), r), t = v_fma(r8, *more, v_add(V(1.0), r8));
     vec t2 = v_mul(t, t), t4 = v_mul(t2, t2);
     vec p = cubic_of(t, t2, REAL(-0x1.ccc8cep-9), REAL(0x1.9a4d1p-10), REAL(0x1.790b3ep-13), REAL(-0x1.1157ecp-13));
     p = v_fma(p, t4, cubic_of(t, t2, REAL(0x1.8c6d8ep-2), REAL(-0x1.7e0034p-3), REAL(0x1.eed73cp-5), REAL(-0x1.ed06fp-8)));
-    p = v_mul(v_fma(v_fma(p, t, V(-0x1.373e38p-1)), t, V(0x1.82b4bcp-1)), r);
-    return v_fma(p, more, p);
+    return v_mul(v_fma(v_fma(p, t, V(-0x1.373e38p-1)), t, V(0x1.82b4bcp-1)), r);
 }
-/* 2^48 e^-w m for w = square / 2 or square, square + rest = a^2 exactly: no error of the square is multiplied by the exponential */
-static ALWAYS_INLINE vec times_exp(vec m, vec a, real half)
+/* 2^48 e^(more - w) m for w = a^2 / 2 or a^2, more small: no error of the square is multiplied by the exponential */
+static ALWAYS_INLINE vec times_exp(vec m, vec more, vec a, real half)
 {
     vec square = v_mul(a, a), rest = v_fma(a, a, v_neg(square)), s;
-    vec q = expm1_reduced(v_fma(rest, v_set(-half), reduce(v_mul(square, v_set(-half)), REAL(48.0), &s)));
+    vec q = expm1_reduced(v_add(reduce(v_mul(square, v_set(-half)), REAL(48.0), &s), v_fma(rest, v_set(-half), more)));
     return v_mul(s, v_fma(m, q, m));
 }
 /* a Phi(-a), raised, a >= 0 */
 static inline vec v_normal_area(vec a)
 {
-    a = v_min(V(15.0), a);
-    return times_exp(v_mul(a, scaled_tail(a)), a, REAL(0.5));
+    vec more, g = scaled_tail(a = v_min(V(15.0), a), &more);
+    return times_exp(v_mul(a, g), more, a, REAL(0.5));
 }
 /* Phi(-a) - a phi(a), raised, a >= 0, but for the neighbourhood of its zero */
 static inline vec v_normal_shape(vec a)
 {
-    a = v_min(V(15.0), a);
-    return times_exp(v_fma(a, V(-0x1.988454p-2), scaled_tail(a)), a, REAL(0.5));
+    vec more, g = scaled_tail(a = v_min(V(15.0), a), &more);
+    return times_exp(v_fma(a, V(-0x1.988454p-2), v_fma(g, more, g)), V(0.0), a, REAL(0.5));
 }
 
 /* erfc(z) = 2 Phi(-z sqrt 2), z >= 0 */
 static inline vec erfc_right(vec z)
 {
     z = v_min(V(10.5), z);
-    vec g = scaled_tail(v_mul(z, V(0x1.6a09e6p+0)));
-    return v_lower(times_exp(v_add(g, g), z, REAL(1.0)));
+    vec more, g = scaled_tail(v_mul(z, V(0x1.6a09e6p+0)), &more);
+    return v_lower(times_exp(v_add(g, g), more, z, REAL(1.0)));
 }
 static inline vec v_erfc(vec x)
 {
@@ -288,7 +287,7 @@ static inline vec v_erf(vec x)
 static inline vec v_erf_slope(vec x)
 {
     vec z = v_min(V(10.5), v_abs(x));
-    return v_lower(times_exp(V(0x1.20dd76p+0), z, REAL(1.0)));
+    return v_lower(times_exp(V(0x1.20dd76p+0), V(0.0), z, REAL(1.0)));
 }
 
 /* y, but beside the zero `root` + `low` of a derivative (root - x) times a polynomial in it (tools/roots.py) */
