@@ -394,13 +394,13 @@ static inline vec gated(vec x, vec e)
     vec y = v_div(v_select(left, v_mul(held(x), e), x), v_add(V(1.0), v_lower(e)));
     return v_select(left, v_lower(y), y);
 }
-static ALWAYS_INLINE vec gated_slope(vec x, vec t, vec t_low, vec e, bool compensated)
+static ALWAYS_INLINE vec gated_slope(vec x, vec t, vec t_low, vec e)
 {
     mask left = v_lt(x, V(0.0));
     vec low = v_lower(e), d = v_fma(low, v_add(low, V(2.0)), V(1.0));
     vec from_right = v_fma(t, low, v_add(V(1.0), low)), from_left = v_add(v_add(V(1.0), t), v_add(low, t_low));
     vec a = v_select(left, v_mul(e, from_left), from_right);
-    vec y = compensated ? quotient(a, d, v_fma(low, low, v_fma(low, V(2.0), v_sub(V(1.0), d)))) : v_div(a, d);
+    vec y = quotient(a, d, v_fma(low, low, v_fma(low, V(2.0), v_sub(V(1.0), d))));
     return v_select(left, v_lower(y), y);
 }
 static inline vec v_silu(vec x)
@@ -409,7 +409,7 @@ static inline vec v_silu(vec x)
 }
 static inline vec v_silu_slope(vec x)
 {
-    vec y = gated_slope(x, held(x), V(0.0), v_exp_raised(v_neg(v_abs(x))), false);
+    vec y = gated_slope(x, held(x), V(0.0), v_exp_raised(v_neg(v_abs(x))));
     return BESIDE_ZERO(x, y, REAL(-0x1.474974p+0), REAL(0x1.bdf6fap-27), REAL(0x1.be1410p-3), REAL(0x1.2c5634p-3), REAL(0x1.353eb6p-6),
                        REAL(-0x1.f2d0e6p-7), REAL(-0x1.b0f8acp-8), REAL(0x1.099dcep-13), REAL(0x1.a2d5acp-11),
                        REAL(0x1.84ca16p-13), REAL(-0x1.64ccecp-15), REAL(-0x1.da66e6p-16));
@@ -429,7 +429,7 @@ static inline vec v_gelu_tanh(vec x)
 static inline vec v_gelu_tanh_slope(vec x)
 {
     vec low, t = v_cubic_slope(x, &low);
-    vec y = gated_slope(x, t, low, gelu_tanh_exp(x), true);
+    vec y = gated_slope(x, t, low, gelu_tanh_exp(x));
     return BESIDE_ZERO(x, y, REAL(-0x1.8142a0p-1), REAL(0x1.85a06cp-27), REAL(0x1.b8bacep-2), REAL(0x1.8cd1a2p-2), REAL(-0x1.029646p-6),
                        REAL(-0x1.d2b770p-4), REAL(-0x1.10449cp-6), REAL(0x1.4277f8p-6), REAL(0x1.57bf76p-8),
                        REAL(-0x1.3cfab4p-9), REAL(-0x1.bf8d3ap-11), REAL(0x1.fea904p-13));

@@ -43,7 +43,7 @@ typedef struct result {
     uint64_t misrounded;
     float misrounded_at[SHOWN];
     uint64_t not_finite;           /* NaN or infinity where the truth is finite */
-    uint64_t wrong_sign, lost;     /* lost: 0 where the truth rounds to something else */
+    uint64_t wrong_sign, lost;     /* lost: 0 where there are floats as small as the truth */
     uint64_t nan_lost;             /* inputs that are NaN and results that are not the one NaN */
     uint64_t falls, asymmetric;    /* neighbours in the wrong order; f(-x) that does not mirror f(x) */
     float least, most;
@@ -185,7 +185,7 @@ static uint64_t find_truth(const job *j, const options *o, size_t begin, size_t 
 }
 
 /* A result that is not the correctly rounded one. */
-static void judge_one(const job *j, float x, float y, float want, result *r)
+static void judge_one(const job *j, float x, float y, float want, double truth, result *r)
 {
     if (isnan(x) || isnan(want)) {
         r->nan_lost++;
@@ -196,7 +196,7 @@ static void judge_one(const job *j, float x, float y, float want, result *r)
         return;
     }
     r->wrong_sign += want != 0 && y != 0 && (y < 0) != (want < 0);
-    r->lost += want != 0 && y == 0;
+    r->lost += fabs(truth) >= 0x1p-149 && y == 0;
     if (y == 0 && want == 0 && j->form == WEIR_FAST)
         return; /* the sign of a 0 */
     if (r->misrounded < SHOWN)
@@ -225,7 +225,7 @@ static void judge(const job *j, const options *o, size_t n, const chunk *c, resu
     if (memcmp(c->y, c->want, 2 * n * sizeof *c->y))
         for (size_t i = 0; i < 2 * n; i++)
             if (bits_of(c->y[i]) != bits_of(c->want[i]))
-                judge_one(j, c->x[i], c->y[i], c->want[i], r);
+                judge_one(j, c->x[i], c->y[i], c->want[i], c->truth[i], r);
     bool odd = is_odd(j), even = is_even(j) && !o->products;
     uint64_t falls = 0, asymmetric = 0;
     for (size_t i = 1; rises(j) && i < n; i++)
