@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Weir's activations against the peers that are installed (Debian: libdnnl-dev, libxnnpack-dev, libsleef-dev, python3-torch), one thread, in
-# turn in one process: sh bench/peers/activations.sh [BUILD [FOLDER [FLOATS]]]. Writes FOLDER/peers.csv and prints it as a table.
+# turn in one process: sh bench/peers/activations.sh [BUILD [FOLDER [FLOATS]]]. Writes FOLDER/peers.csv and prints the table of
+# docs/performance.md.
 set -eu
 build=${1:-build/release}
 folder=${2:-build/bench}
@@ -39,4 +40,4 @@ if /usr/bin/python3 -c 'import torch' 2>/dev/null && [ -e "$build/libweir.so" ];
 else
     echo "pytorch: skipped: /usr/bin/python3 has no torch, or there is no $build/libweir.so" >&2
 fi
-sed -e '1{p;s/[^,]*/---/g}' -e 's/,/ | /g' -e 's/^/| /' -e 's/$/ |/' "$folder/peers.csv" | sed -e '1s/,/ | /g'
+python3 "$here/table.py" "$folder/peers.csv"

@@ -67,6 +67,7 @@ static const double special_doubles[] = {
 #define real NAME(real)
 #define vec NAME(vec)
 #define mask NAME(mask)
+#define pattern NAME(pattern_type)
 #define bits_of NAME(bits_of)
 #define of_bits NAME(of_bits)
 #define v_load NAME(v_load)

@@ -3,7 +3,7 @@
  * define gets TARGET in front.
  * SPDX-License-Identifier: MIT */
 
-static BITS NAME(pattern)(real x)
+static BITS NAME(bits)(real x)
 {
     BITS bits;
     memcpy(&bits, &x, sizeof bits);
@@ -14,7 +14,7 @@ static BITS NAME(pattern)(real x)
 static real NAME(rule)(enum operation op, real a, real b, real c)
 {
     static const BITS sign = (BITS)1 << (8 * sizeof(real) - 1);
-    BITS bits = NAME(pattern)(a);
+    BITS bits = NAME(bits)(a);
     switch (op) {
     case ADD:
         return a + b;
@@ -37,7 +37,7 @@ static real NAME(rule)(enum operation op, real a, real b, real c)
         bits &= ~sign;
         break;
     case COPYSIGN:
-        bits = (bits & ~sign) | (NAME(pattern)(b) & sign);
+        bits = (bits & ~sign) | (NAME(bits)(b) & sign);
         break;
     case LESS:
         return a < b ? 1 : 0;
@@ -105,7 +105,7 @@ static void NAME(check)(const real *a, const real *b, const real *c)
         for (int i = 0; i < LANES; i++) {
             real want = NAME(rule)((enum operation)op, a[i], b[i], c[i]), got = out[i + 1];
             bool any_nan = op <= RINT && isnan(want) && isnan(got);
-            if (!any_nan && NAME(pattern)(want) != NAME(pattern)(got))
+            if (!any_nan && NAME(bits)(want) != NAME(bits)(got))
                 fail_msg("%s of %a, %a, %a in lane %d: %a, not %a", operation_name[op], (double)a[i], (double)b[i], (double)c[i],
                          i, (double)got, (double)want);
         }
