@@ -111,7 +111,7 @@ typedef enum weir_activation_id {
     WEIR_SCALED_TANH,
     WEIR_HARD_SIGMOID,
     WEIR_SOFTSIGN,
-    WEIR_EXP, /* from here on building blocks: array functions, not activations of a network */
+    WEIR_EXP, /* EXP to ERFC are building blocks: array functions, not activations of a network */
     WEIR_EXPM1,
     WEIR_LOG1P,
     WEIR_ERF,
@@ -151,7 +151,7 @@ WEIR_API size_t weir_activation_count(void);
 WEIR_API weir_activation_id weir_activation_find(const char *name);
 
 /* y[i] = f(x[i]); y may be x; any n, any alignment. A NaN gives the NaN 0x7FC00000; edges: docs/activations.md.
- * Fails for an unknown id, a parameter outside its range (alpha: finite; beta: finite, of softplus and SELU above 0), or an instruction
+ * Fails for an unknown id or form, a parameter outside its range (alpha: finite; beta: finite, of softplus and SELU above 0), or an instruction
  * set that this CPU lacks. */
 WEIR_API weir_status weir_activation_apply(const weir_activation *a, weir_form form, weir_isa isa, size_t n, const float *x, float *y,
                                            weir_error *err);

@@ -82,10 +82,12 @@ weir_activation weir__activation_resolve(weir_activation a, weir_activation_id f
     return a;
 }
 
-static weir_status resolve(const weir_activation *a, weir_isa isa, weir_activation *resolved, const struct weir__kernels **k,
-                           weir_error *err)
+static weir_status resolve(const weir_activation *a, weir_form form, weir_isa isa, weir_activation *resolved,
+                           const struct weir__kernels **k, weir_error *err)
 {
     TRY(weir__activation_check(a, "activation", err));
+    if (form != WEIR_EXACT && form != WEIR_FAST)
+        return weir__fail(err, WEIR_E_ARGUMENT, "there is no form number %d; use WEIR_EXACT or WEIR_FAST", (int)form);
     *k = weir__kernels_for(isa);
     if (!*k)
         return weir__fail(err, WEIR_E_UNSUPPORTED, "this CPU or this build has no such instruction set; use WEIR_ISA_BEST");
@@ -134,7 +136,7 @@ weir_status weir_activation_apply(const weir_activation *a, weir_form form, weir
 {
     weir_activation f;
     const struct weir__kernels *k;
-    TRY(resolve(a, isa, &f, &k, err));
+    TRY(resolve(a, form, isa, &f, &k, err));
     apply(k, form, &f, n, x, y);
     return weir__ok(err);
 }
@@ -144,7 +146,7 @@ weir_status weir_activation_grad(const weir_activation *a, weir_form form, weir_
 {
     weir_activation f;
     const struct weir__kernels *k;
-    TRY(resolve(a, isa, &f, &k, err));
+    TRY(resolve(a, form, isa, &f, &k, err));
     grad(k, form, &f, n, x, dy, dx);
     return weir__ok(err);
 }

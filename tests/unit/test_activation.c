@@ -220,6 +220,10 @@ static void bad_parameters_are_named(void **state)
     }
     weir_model *m;
     weir_error err;
+    float in = 1, out = 7;
+    assert_int_equal(weir_activation_apply(&(weir_activation){.id = WEIR_TANH}, (weir_form)2, WEIR_ISA_BEST, 1, &in, &out, &err),
+                     WEIR_E_ARGUMENT);
+    assert_non_null(strstr(err.text, "form number 2"));
     weir_config c = {.inputs = 1, .hidden = 2, .candidate = {.id = WEIR_EXP}};
     assert_int_equal(weir_model_new(&m, &c, NULL, 0, &err), WEIR_E_ARGUMENT);
     assert_non_null(strstr(err.text, "exp is a building block"));
