@@ -20,8 +20,8 @@ expect 1 "weir: text.txt is the data; it is not overwritten" $train text.txt -o 
 expect 1 "weir: ./text.txt is the data; it is not overwritten" $train text.txt -o m.weir --log ./text.txt
 check "the data is as it was" cmp text.txt kept.txt
 expect 1 "weir: no/x.svg cannot be written: No such file or directory" $train text.txt -o m.weir --plot no/x.svg
-expect 2 '--plot takes the name of a file that ends in .svg, not "x.png"' $train text.txt -o m.weir --plot x.png
-expect 2 '--plot takes the name of a file that ends in .svg, not "x.png"' "$WEIR" forecast m.weir flow.csv --plot x.png
+expect 2 '--plot takes the name of a file that ends in .svg or .png, not "x.gif"' $train text.txt -o m.weir --plot x.gif
+expect 2 '--plot takes the name of a file that ends in .svg or .png, not "x.gif"' "$WEIR" forecast m.weir flow.csv --plot x.gif
 expect 1 "would show the network the future" $train text.txt -o m.weir --direction both
 expect 1 "would show the network the future" $train flow.csv -o m.weir --direction reverse
 check "no model was written" test ! -e m.weir
