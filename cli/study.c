@@ -195,7 +195,7 @@ static void study_normal(const options *o, const float *x, float *y, json_t *all
 
 /* ---- Saturation and smoothness ---- */
 
-/* The x furthest out on one side where |f'| is still 1e-3; infinite if it stays, NaN if it never is. */
+/* The x furthest out on one side where |f'| is still 1e-3; infinite if it stays, 0 if that whole side is flat. */
 static double saturation(const weir_activation *a, float side)
 {
     float in = 0, out = 1000 * side;
@@ -209,12 +209,12 @@ static double saturation(const weir_activation *a, float side)
         float middle = in + (out - in) / 2;
         *(fabsf(slope_at(a, middle)) >= 1e-3f ? &in : &out) = middle;
     }
-    return fabsf(slope_at(a, in)) >= 1e-3f ? (double)in : (double)NAN;
+    return (double)in;
 }
 
 static void study_shape(const options *o, json_t *all)
 {
-    json_t *rows = new_claim(all, "saturation", "where |slope| falls below 1e-3 for good (- : never)", "left,right");
+    json_t *rows = new_claim(all, "saturation", "where |slope| falls below 1e-3 for good (- : never; 0: flat on that whole side)", "left,right");
     for (size_t i = 0; i < o->count; i++)
         ADD_ROW(rows, o->names[i], saturation(&o->functions[i], -1), saturation(&o->functions[i], 1));
     rows = new_claim(all, "smoothness", "jump of the slope at 0, and of its own slope (differences over 2^-10)", "slope,second");

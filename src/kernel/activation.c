@@ -135,7 +135,7 @@ weir_status weir_activation_apply(const weir_activation *a, weir_form form, weir
                                   weir_error *err)
 {
     weir_activation f;
-    const struct weir__kernels *k;
+    const struct weir__kernels *k = NULL;
     TRY(resolve(a, form, isa, &f, &k, err));
     apply(k, form, &f, n, x, y);
     return weir__ok(err);
@@ -145,7 +145,7 @@ weir_status weir_activation_grad(const weir_activation *a, weir_form form, weir_
                                  float *dx, weir_error *err)
 {
     weir_activation f;
-    const struct weir__kernels *k;
+    const struct weir__kernels *k = NULL;
     TRY(resolve(a, form, isa, &f, &k, err));
     grad(k, form, &f, n, x, dy, dx);
     return weir__ok(err);

@@ -21,6 +21,7 @@ logit = 0.5 - math.sqrt(0.25 - 1e-3)                                  # s (1 - s
 near(t["saturation"]["sigmoid"][1], math.log((1 - logit) / logit), 1e-4)
 near(t["saturation"]["tanh"][1], math.atanh(math.sqrt(1 - 1e-3)), 1e-4)
 near(t["saturation"]["elu"][0], math.log(1e-3), 1e-4)
+assert t["saturation"]["relu"] == [0, None] and t["saturation"]["identity"] == [None, None], "flat on a side is not never flat"
 near(t["gelu_gap"]["gelu"][0], 4.7324e-4, 1e-8)
 near(t["gelu_gap"]["gelu"][1], 2.699, 2e-3)
 near(t["smoothness"]["relu"][0], 1, 0)
