@@ -1,28 +1,29 @@
 /* weir bench
  * SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "cli.h"
 
-enum { MOST_NAMES = 64, MOST_REPEATS = 101, KEY_FORM = 256, KEY_SIZE, KEY_THREADS, KEY_ISA, KEY_JSON, KEY_CSV, KEY_REPEATS };
+enum { MOST_NAMES = 64, MOST_SIZES = 8, MOST_REPEATS = 101, KEY_FORM = 256, KEY_SIZE, KEY_THREADS, KEY_ISA, KEY_JSON, KEY_CSV, KEY_REPEATS };
 enum { NEAR = 1 << 16, FAR = 1 << 26 }; /* floats of an array: 256 KiB stay in the second cache, 256 MiB in none */
 
 static const char *const form_names[] = {"exact", "fast", "both", NULL};
 
 typedef struct options {
     const char *problem, *names[MOST_NAMES], *csv;
-    size_t count;
+    size_t count, sizes[MOST_SIZES], size_count;
     int form;
-    uint32_t size, threads, repeats; /* size 0: NEAR and FAR */
+    uint32_t threads, repeats;
     weir_isa isa;
     bool json;
 } options;
 
 static const struct argp_option option_list[] = {
     {"form", KEY_FORM, "NAME", 0, "exact, fast or both (the default)", 0},
-    {"size", KEY_SIZE, "N", 0, "Floats of an array (65536, then 67108864: in the second cache, and in memory)", 0},
+    {"size", KEY_SIZE, "N,...", 0, "Floats of an array, K and M for 1024 and its square (64K,64M: in the second cache, and in memory)", 0},
     {"repeats", KEY_REPEATS, "N", 0, "Measurements of each, of which the median counts (21; 5 in memory)", 0},
     {"threads", KEY_THREADS, "N", 0, "Threads (1)", 0},
     {"isa", KEY_ISA, "NAME", 0, "Instruction set", 0},
@@ -31,12 +32,36 @@ static const struct argp_option option_list[] = {
     {0},
 };
 
+static size_t option_size(const struct argp_state *state, const char *text, size_t length)
+{
+    char *end;
+    errno = 0;
+    long long value = strtoll(text, &end, 10);
+    long long unit = *end == 'K' ? 1024 : *end == 'M' ? 1024 * 1024 : 1;
+    if (end == text || end + (unit > 1) != text + length || errno || value < 1 || value > FAR / unit)
+        argp_error(state, "--size takes a whole number from 1 to 64M, or several with commas between, not \"%.*s\"", (int)length, text);
+    return (size_t)(value * unit);
+}
+
+static void option_sizes(const struct argp_state *state, const char *text, options *o)
+{
+    o->size_count = 0;
+    for (bool more = true; more;) {
+        size_t length = strcspn(text, ",");
+        if (o->size_count == MOST_SIZES)
+            argp_error(state, "--size takes %d sizes at most", MOST_SIZES);
+        o->sizes[o->size_count++] = option_size(state, text, length);
+        more = text[length] == ',';
+        text += length + 1;
+    }
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     options *o = state->input;
     switch (key) {
     case KEY_FORM: o->form = option_name(state, "form", arg, form_names); break;
-    case KEY_SIZE: o->size = option_count(state, "size", arg, 1, FAR); break;
+    case KEY_SIZE: option_sizes(state, arg, o); break;
     case KEY_REPEATS: o->repeats = option_count(state, "repeats", arg, 1, MOST_REPEATS); break;
     case KEY_THREADS: o->threads = option_count(state, "threads", arg, 1, 1024); break;
     case KEY_ISA: o->isa = option_isa(state, arg); break;
@@ -55,6 +80,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!o->problem)
             argp_error(state, "name the problem: activations");
+        if (o->size_count == 0) {
+            o->sizes[o->size_count++] = NEAR;
+            o->sizes[o->size_count++] = FAR;
+        }
         break;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -240,13 +269,8 @@ int cmd_bench(int argc, char **argv)
     if (!o.json)
         printf("%-16s %-6s %9s %9s  %18s %9s %8s\n", "function", "form", "floats", "ns each", "quartiles", "GB/s", "copies");
     int status = DONE;
-    if (o.size)
-        status = bench_size(&o, o.size, &t.parallel, all);
-    else {
-        status = bench_size(&o, NEAR, &t.parallel, all);
-        if (status == DONE)
-            status = bench_size(&o, FAR, &t.parallel, all);
-    }
+    for (size_t i = 0; status == DONE && i < o.size_count; i++)
+        status = bench_size(&o, o.sizes[i], &t.parallel, all);
     threads_stop(&t);
     if (status == DONE && o.json)
         json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6)), putchar('\n');

@@ -145,19 +145,27 @@ static const entry entries[] = {{WEIR_LEAKY_RELU}, {WEIR_SIGMOID}, {WEIR_ELU}};
 static const int grads = 0;
 static xnn_operator_t operator;
 
+static void check(enum xnn_status status)
+{
+    if (status != xnn_status_success) {
+        fprintf(stderr, "XNNPACK: status %d\n", (int)status);
+        exit(1);
+    }
+}
+
 static void prepare(const entry *e, int grad)
 {
     (void)grad;
-    xnn_initialize(NULL);
+    check(xnn_initialize(NULL));
     if (e->id == WEIR_SIGMOID) {
-        xnn_create_sigmoid_nc_f32(1, 1, 1, 0, &operator);
-        xnn_setup_sigmoid_nc_f32(operator, n, x, y, NULL);
+        check(xnn_create_sigmoid_nc_f32(1, 1, 1, 0, &operator));
+        check(xnn_setup_sigmoid_nc_f32(operator, n, x, y, NULL));
     } else if (e->id == WEIR_ELU) {
-        xnn_create_elu_nc_f32(1, 1, 1, 1.0f, 0, &operator);
-        xnn_setup_elu_nc_f32(operator, n, x, y, NULL);
+        check(xnn_create_elu_nc_f32(1, 1, 1, 1.0f, 0, &operator));
+        check(xnn_setup_elu_nc_f32(operator, n, x, y, NULL));
     } else {
-        xnn_create_leaky_relu_nc_f32(1, 1, 1, 0.01f, 0, &operator);
-        xnn_setup_leaky_relu_nc_f32(operator, n, x, y, NULL);
+        check(xnn_create_leaky_relu_nc_f32(1, 1, 1, 0.01f, 0, &operator));
+        check(xnn_setup_leaky_relu_nc_f32(operator, n, x, y, NULL));
     }
 }
 
@@ -165,7 +173,7 @@ static void run(const entry *e, int grad)
 {
     (void)e;
     (void)grad;
-    xnn_run_operator(operator, NULL);
+    check(xnn_run_operator(operator, NULL));
 }
 
 #elif defined WITH_SLEEF
@@ -274,8 +282,8 @@ int main(int argc, char **argv)
     x = aligned_alloc(64, n * sizeof *x);
     dy = aligned_alloc(64, n * sizeof *dy);
     y = aligned_alloc(64, n * sizeof *y);
-    if (n < 64 || !x || !dy || !y) {
-        fprintf(stderr, "usage: activations FLOATS\n");
+    if (n < 64 || n % 16 || !x || !dy || !y) {
+        fprintf(stderr, "usage: activations FLOATS, a multiple of 16\n");
         return 2;
     }
     uint64_t state = 1;

@@ -16,5 +16,11 @@ expect 2 "name the problem" "$WEIR" bench
 expect 2 "there is no problem \"walk\"" "$WEIR" bench walk
 expect 1 "there is no activation \"magic\"" "$WEIR" bench activations magic --size 10
 expect 2 "--size takes a whole number" "$WEIR" bench activations --size 0
+expect 2 "--size takes a whole number" "$WEIR" bench activations --size 1K,
+expect 2 "--size takes a whole number" "$WEIR" bench activations --size 2KB
+expect 2 "--size takes a whole number" "$WEIR" bench activations --size 65M
+expect 2 "--size takes 8 sizes at most" "$WEIR" bench activations --size 1,2,3,4,5,6,7,8,9
+"$WEIR" bench activations relu --form fast --size 7,1K --repeats 1 --csv sizes.csv >/dev/null
+check "each size has its rows" test "$(cut -d, -f4 sizes.csv | tr '\n' ' ')" = "floats 7 7 1024 1024 "
 expect 2 "--form takes one of exact, fast, both" "$WEIR" bench activations --form best
 finish
