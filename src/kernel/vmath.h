@@ -166,12 +166,18 @@ static inline vec v_exp_raised_low(vec x, vec low)
     vec s, q = expm1_reduced(v_add(reduce(v_max(V(-120.0), x), REAL(48.0), &s), low));
     return v_fma(s, q, s);
 }
+/* For functions that are x near 0: where they halve on the way, the smallest float would be lost. */
+static inline vec v_or_tiny(vec x, vec y)
+{
+    return v_select(v_lt(v_abs(x), V(0x1p-60)), x, y);
+}
+
 /* e^x - 1; infinity from 88.73 on. 2^(n - 1), since 2^n may be outside the exponents */
 static inline vec v_expm1(vec x)
 {
     vec s, q = expm1_reduced(reduce(v_max(V(-20.0), v_min(V(89.0), x)), REAL(-1.0), &s));
     vec y = v_fma(s, q, v_sub(s, V(0.5)));
-    return v_copysign(v_add(y, y), x);
+    return v_or_tiny(x, v_copysign(v_add(y, y), x));
 }
 /* e^x - 1, x <= 0 */
 static inline vec v_expm1_left(vec x)
@@ -208,7 +214,7 @@ static inline vec v_log1p(vec x)
     vec y = v_fma(k, V(-0x1.05c61p-29), v_log1p_unit(f));
     y = v_copysign(v_fma(k, V(0x1.62e43p-1), y), x);
     y = v_select(v_lt(V(-1.0), x), y, v_select(v_lt(x, V(-1.0)), v_set(NAN), v_set(-INFINITY)));
-    return v_select(v_lt(x, v_set(INFINITY)), y, x);
+    return v_or_tiny(x, v_select(v_lt(x, v_set(INFINITY)), y, x));
 }
 
 /* 2 sqrt(2/pi) (a + 0.044715 a^3) in two floats, a >= 0; as at 12 from there on */

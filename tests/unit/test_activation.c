@@ -142,6 +142,21 @@ static void edges_follow_the_rules(void **state)
     }
 }
 
+/* Functions that are x near 0 are so down to the smallest floats, where halving on the way loses the result. */
+static void smallest_floats_are_kept(void **state)
+{
+    (void)state;
+    for (size_t i = 1; i <= weir_activation_count(); i++) {
+        weir_activation_id id = (weir_activation_id)i;
+        bool is_x = value_at(id, WEIR_EXACT, 0x1p-140f) == 0x1p-140f && value_at(id, WEIR_EXACT, -0x1p-140f) == -0x1p-140f;
+        for (int units = -4; is_x && units <= 4; units++) {
+            float at = (float)units * 0x1p-149f, exact = value_at(id, WEIR_EXACT, at), fast = value_at(id, WEIR_FAST, at);
+            if (exact != at || fast != at)
+                fail_msg("%s(%a) is %a, exact, and %a, fast", weir_activation_get(id)->name, (double)at, (double)exact, (double)fast);
+        }
+    }
+}
+
 /* ---- Parameters ---- */
 
 static double ulp(double truth)
@@ -397,7 +412,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_is_the_truth),         cmocka_unit_test(names_call_the_functions),
         cmocka_unit_test(bad_parameters_are_named),       cmocka_unit_test(learned_slopes_get_their_gradient),
-        cmocka_unit_test(edges_follow_the_rules),         cmocka_unit_test(parameters_are_used),
+        cmocka_unit_test(edges_follow_the_rules),         cmocka_unit_test(smallest_floats_are_kept),
+        cmocka_unit_test(parameters_are_used),
         cmocka_unit_test(all_targets_give_the_same_bits), cmocka_unit_test(place_and_length_do_not_matter),
         cmocka_unit_test(pairs_have_the_same_bits),       cmocka_unit_test(records_are_complete),
     };
