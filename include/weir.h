@@ -325,6 +325,10 @@ WEIR_API weir_status weir_model_run(const weir_model *model, const weir_batch *b
 WEIR_API size_t weir_stream_size(const weir_model *model, uint32_t rows);
 /* Places a stream in `size` bytes at `memory` (any alignment), state 0. Model and memory must outlive it; nothing is to be freed. */
 WEIR_API weir_status weir_stream_init(weir_stream **out, void *memory, size_t size, const weir_model *model, uint32_t rows, weir_error *err);
+/* Shares the units of a step among threads, in layers of at least 2^18 recurrent multiply-adds (4 H P B); smaller ones would wait longer
+ * than they compute, and stay on the caller's thread. Copied; NULL: one thread, as at first. A hook whose threads spin for a while before
+ * they sleep answers fastest. */
+WEIR_API void weir_stream_parallel(weir_stream *stream, const weir_parallel *parallel);
 /* One step of all rows: x (B, I) or tokens (B), y (B, O), may be NULL. Allocates nothing, takes no lock, cannot fail. */
 WEIR_API void weir_stream_step(weir_stream *stream, const float *x, float *y);
 WEIR_API void weir_stream_step_tokens(weir_stream *stream, const uint32_t *tokens, float *y);

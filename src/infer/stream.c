@@ -7,7 +7,8 @@
 struct weir_stream {
     const weir_model *model;
     size_t rows, now;          /* which of the two h of each layer is the newest */
-    void *x;                   /* [B][I] */
+    weir_parallel parallel;
+    void *x;                   /* [B][I]; only where reals are not floats */
     void *z;                   /* [B][gates row]: chains of the first layer when tokens are looked up */
     void *m;                   /* [B][units row]: only with projection */
     void *h[WEIR_MAX_LAYERS][2]; /* [B][hidden row] */
@@ -26,7 +27,7 @@ static size_t lay_out(weir_stream *s, const weir_model *m, size_t rows, char *ba
             (field) = base + at;                                                                                                 \
         at += weir__round_up(rows * (row)*real, WEIR__ALIGN);                                                                    \
     } while (0)
-    TAKE(s->x, m->config.inputs);
+    TAKE(s->x, real == sizeof(float) ? 0 : m->config.inputs);
     TAKE(s->z, first->tokens ? weir__gates_row(first) : 0);
     TAKE(s->m, first->project ? weir__units_row(first) : 0);
     for (size_t i = 0; i < m->config.layers; i++) {
@@ -82,6 +83,7 @@ static void step_layer(weir_stream *s, size_t i, const void *x, size_t x_row)
     void *h = s->h[i][!s->now];
     struct weir__cell_forward step = {
         .rows = s->rows,
+        .panel_end = l->panels,
         .z = l->tokens ? s->z : l->bias,
         .z_row = l->tokens ? weir__gates_row(l) : 0,
         .x = l->tokens ? NULL : x,
@@ -94,7 +96,7 @@ static void step_layer(weir_stream *s, size_t i, const void *x, size_t x_row)
         .m = l->project ? s->m : h,
         .m_row = c_row,
     };
-    k->cell_forward(l, &step);
+    weir__cell_step(k, l, &step, &s->parallel);
     if (l->project)
         weir__lstm_project(k, l, s->rows, s->m, h);
 }
@@ -116,10 +118,9 @@ static void step_head(weir_stream *s, const void *x, size_t x_row, float *y)
             net->k->to_float(weir__projected(c), weir__at(net->k, x, r * x_row), y + r * weir__projected(c));
 }
 
-static void step(weir_stream *s, float *y)
+static void step(weir_stream *s, const void *x, float *y)
 {
     const struct weir__network *net = &s->model->net;
-    const void *x = s->x;
     size_t x_row = s->model->config.inputs;
     for (size_t i = 0; i < s->model->config.layers; i++) {
         step_layer(s, i, x, x_row);
@@ -131,17 +132,27 @@ static void step(weir_stream *s, float *y)
         step_head(s, x, x_row, y);
 }
 
+void weir_stream_parallel(weir_stream *s, const weir_parallel *parallel)
+{
+    s->parallel = parallel ? *parallel : (weir_parallel){0};
+}
+
 void weir_stream_step(weir_stream *s, const float *x, float *y)
 {
-    s->model->net.k->from_float(s->rows * s->model->config.inputs, x, s->x);
-    step(s, y);
+    const struct weir__kernels *k = s->model->net.k;
+    if (k->real_size == sizeof *x) {
+        step(s, x, y);
+        return;
+    }
+    k->from_float(s->rows * s->model->config.inputs, x, s->x);
+    step(s, s->x, y);
 }
 
 void weir_stream_step_tokens(weir_stream *s, const uint32_t *tokens, float *y)
 {
     const struct weir__lstm *first = s->model->net.lstm;
     s->model->net.k->look_up(first, s->rows, tokens, s->z, weir__gates_row(first));
-    step(s, y);
+    step(s, NULL, y);
 }
 
 void weir_stream_reset(weir_stream *s)

@@ -32,11 +32,11 @@ typedef struct units {
 static ALWAYS_INLINE units units_of(const struct weir__lstm *l, size_t q)
 {
     units u = {.l = l, .clip = v_set((real)l->activation_clip)};
-    u.keep = v_load((const real *)l->keep + block_at(q, WEIR__UNITS));
-    u.slope = l->slope ? (const real *)l->slope + block_at(q, 8 * WEIR__UNITS) : NULL;
+    u.keep = v_load((const real *)l->keep + units_at(q, 1));
+    u.slope = l->slope ? (const real *)l->slope + units_at(q, 8) : NULL;
     u.p_i = u.p_f = u.p_o = v_set(0);
     if (l->peepholes) {
-        const real *p = (const real *)l->peephole + block_at(q, 3 * WEIR__UNITS);
+        const real *p = (const real *)l->peephole + units_at(q, 3);
         u.p_i = v_load(p);
         u.p_f = v_load(p + 16);
         u.p_o = v_load(p + 32);
@@ -116,7 +116,7 @@ static ALWAYS_INLINE void cell_forward_block(forward_block_context t, size_t row
     UNROLL for (size_t i = 0; i < rows * blocks; i++)
     {
         const real *at = (const real *)s->z + (row + i / blocks) * s->z_row + block_at(q + i % blocks, WEIR__COLUMNS);
-        UNROLL for (size_t g = 0; g < 4; g++) z.v[i][g] = v_load(at + 16 * g);
+        UNROLL for (size_t g = 0; g < 4; g++) z.v[i][g] = v_load(at + g * LANES);
     }
     if (s->x)
         continue_chains(&z, rows, blocks, l->inputs, l->wx, l->inputs * WEIR__COLUMNS, WEIR__COLUMNS, q,
@@ -134,7 +134,7 @@ static ALWAYS_INLINE void cell_forward_block(forward_block_context t, size_t row
             if (s->tape) {
                 real *tape = (real *)s->tape + (row + r) * s->tape_row + block_at(q + b, WEIR__COLUMNS);
                 for (size_t g = 0; g < 4; g++)
-                    v_store(tape + 16 * g, v[g]);
+                    v_store(tape + g * LANES, v[g]);
             }
         }
     }
@@ -144,10 +144,10 @@ static void cell_forward(const struct weir__lstm *l, const struct weir__cell_for
 {
     if (cell_is_plain(l)) {
         forward_block_context t = {l, s, true};
-        FOR_EACH_BLOCK(cell_forward_block, t, s->rows, l->panels);
+        FOR_EACH_BLOCK(cell_forward_block, t, s->rows, s->panel, s->panel_end);
     } else {
         forward_block_context t = {l, s, false};
-        FOR_EACH_BLOCK(cell_forward_block, t, s->rows, l->panels);
+        FOR_EACH_BLOCK(cell_forward_block, t, s->rows, s->panel, s->panel_end);
     }
 }
 
@@ -215,13 +215,13 @@ static ALWAYS_INLINE void cell_backward_all(const struct weir__lstm *l, const st
         size_t unit = q * LANES;
         for (size_t r = 0; r < s->rows; r++) {
             real *z = (real *)s->z + r * s->z_row + block_at(q, WEIR__COLUMNS), *dc = (real *)s->dc + r * s->dc_row + unit;
-            real *slopes = s->slopes ? (real *)s->slopes + r * s->slopes_row + block_at(q, WEIR__SLOPES) : NULL;
-            vec v[4] = {v_load(z), v_load(z + 16), v_load(z + 32), v_load(z + 48)}, d = v_load(dc);
+            real *slopes = s->slopes ? (real *)s->slopes + r * s->slopes_row + units_at(q, WEIR__SLOPES / WEIR__UNITS) : NULL;
+            vec v[4] = {v_load(z), v_load(z + LANES), v_load(z + 2 * LANES), v_load(z + 3 * LANES)}, d = v_load(dc);
             cell_gradient(&u, plain, v, v_load((const real *)s->c_old + r * s->c_row + unit),
                           v_load((const real *)s->c + r * s->c_row + unit), v_load((const real *)s->dm + r * s->dm_row + unit), &d,
                           slopes);
             for (size_t g = 0; g < 4; g++)
-                v_store(z + 16 * g, v[g]);
+                v_store(z + g * LANES, v[g]);
             v_store(dc, d);
         }
     }
@@ -246,10 +246,10 @@ static void peephole_grad(size_t panel, size_t rows, const void *dz, size_t dz_r
         for (size_t r = 0; r < rows; r++) {
             vec c0 = v_load(old + r * c_row);
             i = v_fma(v_load(z + r * dz_row), c0, i);
-            f = v_fma(v_load(z + r * dz_row + 16), c0, f);
-            o = v_fma(v_load(z + r * dz_row + 48), v_load(now + r * c_row), o);
+            f = v_fma(v_load(z + r * dz_row + LANES), c0, f);
+            o = v_fma(v_load(z + r * dz_row + 3 * LANES), v_load(now + r * c_row), o);
         }
-        real *out = (real *)dp + block_at(q, 3 * WEIR__UNITS);
+        real *out = (real *)dp + units_at(q, 3);
         v_store(out, i);
         v_store(out + 16, f);
         v_store(out + 32, o);

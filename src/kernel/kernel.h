@@ -3,10 +3,12 @@
  * `real` is float, or double in the reference target; outside src/kernel it is void, and sizes come from `real_size`. Strides and
  * lengths count elements.
  *
- * Panels: outputs are grouped in panels of 64 columns. A panel of LSTM weights holds 16 units with the four gates of a unit side by
- * side, [K][4][16]; a panel of a plain matrix holds 64 outputs, [K][64]. Missing units and columns are zero.
+ * Panels: outputs are grouped in panels of 64 columns. A panel of LSTM weights holds 16 units, [K][16 / lanes][4][lanes]: the four gates
+ * of as many units as a vector has lanes stand side by side, in whole cache lines; below, [..][64] stands for that order. A panel of
+ * a plain matrix holds 64 outputs, [K][64]. Missing units and columns are zero.
  *
- * Order of every sum: one chain of fused multiply-adds per output, sequential in k; many outputs at once, never a split sum.
+ * Order of every sum: one chain of fused multiply-adds per output, sequential in k; many outputs at once, never a split sum. No order
+ * depends on the number of lanes.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef WEIR_KERNEL_H
@@ -28,6 +30,7 @@ struct weir__product {
     size_t w_panel, w_k;
     const void *a;
     size_t a_row, a_k;
+    bool gates; /* a's columns are panels of gates in the table's order, summed in the order [panel][4][16], which no table changes */
     const void *start; /* NULL: 0; may be c: continue the chains */
     size_t start_row, start_panel;
     void *c;
@@ -40,9 +43,9 @@ struct weir__lstm {
     bool tokens, peepholes, no_forget_gate, coupled, project;
     weir_activation gate, candidate, output; /* resolved: no defaults left */
     double activation_clip, cell_clip;       /* 0: none */
-    const void *wx;       /* [panels][I][4][16] */
-    const void *wh;       /* [panels][P][4][16] */
-    const void *bias;     /* [panels][4][16] */
+    const void *wx;       /* [panels][I][64] */
+    const void *wh;       /* [panels][P][64] */
+    const void *bias;     /* [panels][64] */
     const void *peephole; /* [panels][3][16] i, f, o; NULL without */
     const void *slope;    /* [panels][8][16] PReLU slopes of i, f, g, o, output; NULL without */
     const void *keep;     /* [panels][16] 1 for a unit, 0 for padding */
@@ -52,10 +55,10 @@ struct weir__lstm {
     const void *wr_t;     /* [ceil(H / 64)][P][64] */
 };
 
-/* One time step of `rows` rows, forward. m = o * output(c) is h before projection. */
+/* One time step of `rows` rows, forward, of the units of the panels [panel, panel_end). m = o * output(c) is h before projection. */
 struct weir__cell_forward {
-    size_t rows;
-    const void *z; /* chains to continue: the bias (row stride 0) or a parked input product [rows][panels][4][16] */
+    size_t rows, panel, panel_end;
+    const void *z; /* chains to continue: the bias (row stride 0) or a parked input product [rows][panels][64] */
     size_t z_row;
     const void *x; /* [rows][I] or NULL when z already holds the input product */
     size_t x_row;
@@ -66,7 +69,7 @@ struct weir__cell_forward {
     size_t c_row;
     void *m; /* [rows][panels * 16]; not h */
     size_t m_row;
-    void *tape; /* arguments of the four gates, kept for the backward pass, [rows][panels][4][16]; may be z; may be NULL */
+    void *tape; /* arguments of the four gates, kept for the backward pass, [rows][panels][64]; may be z; may be NULL */
     size_t tape_row;
 };
 
@@ -107,7 +110,7 @@ struct weir__exact {
 
 struct weir__kernels {
     weir_isa isa;
-    size_t real_size;
+    size_t real_size, lanes;
     const struct weir__exact *exact; /* NULL: the reference, where activate is near enough */
 
     /* The fast forms. */

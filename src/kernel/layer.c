@@ -9,7 +9,7 @@ struct slice {
     size_t begin, end;
 };
 
-enum { LEAST_ROWS = 6 }; /* a kernel's block of rows: thinner slices would waste its registers */
+enum { LEAST_ROWS = 2 }; /* one row alone has too few chains to hide the latency of its multiply-adds */
 
 static size_t slice_rows(size_t rows, const weir_parallel *parallel)
 {
@@ -29,6 +29,11 @@ static struct slice slice_of(size_t rows, const weir_parallel *parallel, size_t 
     return (struct slice){begin, end < rows ? end : rows};
 }
 
+bool weir__rows_suffice(size_t rows, const weir_parallel *parallel)
+{
+    return slice_count(rows, parallel) >= weir__parallel_threads(parallel);
+}
+
 /* Rows of the slice that are alive at step s. */
 static size_t alive(const struct weir__lstm_run *run, struct slice rows, size_t s)
 {
@@ -44,8 +49,9 @@ struct job {
 
 /* ---- LSTM, forward ---- */
 
-/* z = bias + W x for the steps [first, end) of these rows. A single row takes its steps as the product's rows. */
-static void input_product(const struct weir__lstm_run *run, struct slice rows, size_t first, size_t end)
+/* z = bias + W x for the steps [first, end) of these rows and the panels [panel, panel_end). A single row takes its steps as the
+ * product's rows. */
+static void input_product(const struct weir__lstm_run *run, struct slice rows, size_t first, size_t end, size_t panel, size_t panel_end)
 {
     const struct weir__kernels *k = run->k;
     const struct weir__lstm *l = run->l;
@@ -53,19 +59,19 @@ static void input_product(const struct weir__lstm_run *run, struct slice rows, s
     bool along_time = n < steps;
     for (size_t i = 0; i < (along_time ? n : steps); i++) {
         size_t row = along_time ? rows.begin + i : rows.begin, step = along_time ? 0 : i;
-        void *z = weir__at(k, run->z, (step * run->rows + row) * z_row);
+        void *z = weir__at(k, run->z, (step * run->rows + row) * z_row + panel * WEIR__COLUMNS);
         size_t at = (first + step) * run->rows + row;
         struct weir__product p = {
             .rows = along_time ? steps : n,
-            .panels = l->panels,
+            .panels = panel_end - panel,
             .K = l->inputs,
-            .w = l->wx,
+            .w = weir__at(k, l->wx, panel * l->inputs * WEIR__COLUMNS),
             .w_panel = l->inputs * WEIR__COLUMNS,
             .w_k = WEIR__COLUMNS,
             .a = weir__at(k, run->x, at * l->inputs),
             .a_row = along_time ? run->rows * l->inputs : l->inputs,
             .a_k = 1,
-            .start = l->bias,
+            .start = weir__at(k, l->bias, panel * WEIR__COLUMNS),
             .start_panel = WEIR__COLUMNS,
             .c = z,
             .c_row = along_time ? run->rows * z_row : z_row,
@@ -103,7 +109,53 @@ void weir__lstm_project(const struct weir__kernels *k, const struct weir__lstm *
     k->product(&p);
 }
 
-static void forward_step(const struct weir__lstm_run *run, struct slice rows, size_t s, size_t first)
+/* ---- Units shared among threads ---- */
+
+/* Multiply-adds that make it worth while to wake another thread, which costs one to two microseconds. */
+enum { SHARED_WORK = 1 << 18 };
+
+static bool shares_units(const struct weir__lstm *l, size_t rows, const weir_parallel *parallel)
+{
+    return weir__parallel_threads(parallel) > 1 && 4 * l->hidden * l->projected * rows >= SHARED_WORK;
+}
+
+struct share {
+    const struct weir__kernels *k;
+    const struct weir__lstm *l;
+    const struct weir__cell_forward *step;
+    const struct weir__lstm_run *run;
+    struct slice rows;
+    size_t first, end, count;
+};
+
+static void step_share(void *arg, size_t i)
+{
+    const struct share *share = arg;
+    struct weir__cell_forward step = *share->step;
+    step.panel = share->l->panels * i / share->count;
+    step.panel_end = share->l->panels * (i + 1) / share->count;
+    share->k->cell_forward(share->l, &step);
+}
+
+void weir__cell_step(const struct weir__kernels *k, const struct weir__lstm *l, struct weir__cell_forward *step,
+                     const weir_parallel *parallel)
+{
+    struct share share = {.k = k, .l = l, .step = step, .count = 1};
+    if (shares_units(l, step->rows, parallel))
+        share.count = weir__parallel_threads(parallel);
+    weir__parallel_for(parallel, share.count, step_share, &share);
+}
+
+static void input_share(void *arg, size_t i)
+{
+    const struct share *share = arg;
+    size_t panels = share->run->l->panels;
+    input_product(share->run, share->rows, share->first, share->end, panels * i / share->count, panels * (i + 1) / share->count);
+}
+
+/* ---- Steps ---- */
+
+static void forward_step(const struct weir__lstm_run *run, struct slice rows, size_t s, size_t first, const weir_parallel *parallel)
 {
     const struct weir__kernels *k = run->k;
     const struct weir__lstm *l = run->l;
@@ -117,6 +169,7 @@ static void forward_step(const struct weir__lstm_run *run, struct slice rows, si
     void *m = l->project ? weir__at(k, run->m, (c_slot * B + row) * c_row) : h;
     struct weir__cell_forward step = {
         .rows = n,
+        .panel_end = l->panels,
         .z = z,
         .z_row = z_row,
         .h = h_old,
@@ -129,38 +182,49 @@ static void forward_step(const struct weir__lstm_run *run, struct slice rows, si
         .tape = run->tape ? z : NULL,
         .tape_row = z_row,
     };
-    k->cell_forward(l, &step);
+    weir__cell_step(k, l, &step, parallel);
     if (l->project)
         weir__lstm_project(k, l, n, m, h);
+}
+
+/* The steps of these rows; `parallel` shares the units. */
+static void forward_rows(const struct weir__lstm_run *run, struct slice rows, const weir_parallel *parallel)
+{
+    struct share share = {.run = run, .rows = rows, .count = weir__parallel_threads(parallel)};
+    for (size_t first = run->begin; first < run->end; first += run->z_steps) {
+        size_t end = first + run->z_steps < run->end ? first + run->z_steps : run->end;
+        share.first = first;
+        share.end = end;
+        if (run->l->tokens)
+            look_up(run, rows, first, end);
+        else
+            weir__parallel_for(parallel, share.count, input_share, &share);
+        for (size_t s = first; s < end; s++)
+            forward_step(run, rows, s, first, parallel);
+    }
 }
 
 static void forward_slice(void *arg, size_t i)
 {
     const struct job *job = arg;
     const struct weir__lstm_run *run = job->what;
-    struct slice rows = slice_of(run->rows, job->parallel, i);
-    for (size_t first = 0; first < run->steps; first += run->z_steps) {
-        size_t end = first + run->z_steps < run->steps ? first + run->z_steps : run->steps;
-        if (run->l->tokens)
-            look_up(run, rows, first, end);
-        else
-            input_product(run, rows, first, end);
-        for (size_t s = first; s < end; s++)
-            forward_step(run, rows, s, first);
-    }
+    forward_rows(run, slice_of(run->rows, job->parallel, i), NULL);
 }
 
 void weir__lstm_forward(const struct weir__lstm_run *run, const weir_parallel *parallel)
 {
     struct job job = {run, NULL, parallel};
-    weir__parallel_for(parallel, slice_count(run->rows, parallel), forward_slice, &job);
+    if (!weir__rows_suffice(run->rows, parallel) && shares_units(run->l, run->rows, parallel))
+        forward_rows(run, (struct slice){0, run->rows}, parallel);
+    else
+        weir__parallel_for(parallel, slice_count(run->rows, parallel), forward_slice, &job);
 }
 
 /* ---- LSTM, backward ---- */
 
-/* c[rows] = W^T a[rows] with packed W^T of K rows. */
-static void transposed_product(const struct weir__kernels *k, size_t rows, const void *w_t, size_t K, size_t columns, const void *a,
-                               size_t a_row, void *c, size_t c_row)
+/* c[rows] = W^T a[rows] with packed W^T of K rows; gates: a holds panels of gates. */
+static void transposed_product(const struct weir__kernels *k, size_t rows, const void *w_t, size_t K, bool gates, size_t columns,
+                               const void *a, size_t a_row, void *c, size_t c_row)
 {
     struct weir__product p = {
         .rows = rows,
@@ -172,6 +236,7 @@ static void transposed_product(const struct weir__kernels *k, size_t rows, const
         .a = a,
         .a_row = a_row,
         .a_k = 1,
+        .gates = gates,
         .c = c,
         .c_row = c_row,
         .c_panel = WEIR__COLUMNS,
@@ -209,7 +274,7 @@ static void backward_step(const struct weir__lstm_back *back, struct slice rows,
         memcpy(weir__at(k, back->dh_total, at * d_row), dh, n * d_row * k->real_size);
         dm_row = weir__columns_row(l->hidden);
         dm = weir__at(k, back->dm, row * dm_row);
-        transposed_product(k, n, l->wr_t, l->projected, l->hidden, dh, d_row, dm, dm_row);
+        transposed_product(k, n, l->wr_t, l->projected, false, l->hidden, dh, d_row, dm, dm_row);
     }
     void *z = weir__at(k, run->z, at * z_row);
     struct weir__cell_backward step = {
@@ -227,7 +292,7 @@ static void backward_step(const struct weir__lstm_back *back, struct slice rows,
         .slopes_row = slopes_row,
     };
     k->cell_backward(l, &step);
-    transposed_product(k, n, l->wh_t, z_row, l->projected, z, z_row, dh, d_row);
+    transposed_product(k, n, l->wh_t, z_row, true, l->projected, z, z_row, dh, d_row);
 }
 
 static void backward_slice(void *arg, size_t i)
@@ -242,7 +307,7 @@ static void backward_slice(void *arg, size_t i)
     size_t z_row = weir__gates_row(l), x_row = weir__columns_row(l->inputs);
     for (size_t s = 0; back->dx && s < run->steps; s++) {
         size_t at = s * run->rows + rows.begin;
-        transposed_product(run->k, rows.end - rows.begin, l->wx_t, z_row, l->inputs, weir__at(run->k, run->z, at * z_row), z_row,
+        transposed_product(run->k, rows.end - rows.begin, l->wx_t, z_row, true, l->inputs, weir__at(run->k, run->z, at * z_row), z_row,
                            weir__at(run->k, back->dx, at * x_row), x_row);
     }
 }
@@ -390,7 +455,7 @@ static void dense_backward_slice(void *arg, size_t i)
     if (d->activation.id != WEIR_IDENTITY)
         k->activate_rows_grad(&d->activation, d->slope, n, row, weir__at(k, job->z, rows.begin * row), dz,
                               job->slopes ? weir__at(k, job->slopes, rows.begin * row) : NULL);
-    transposed_product(k, n, d->w_t, d->units, d->inputs, dz, row, weir__at(k, job->dx, rows.begin * x_row), x_row);
+    transposed_product(k, n, d->w_t, d->units, false, d->inputs, dz, row, weir__at(k, job->dx, rows.begin * x_row), x_row);
 }
 
 void weir__dense_backward(const struct weir__kernels *k, const struct weir__dense *d, size_t rows, const void *z, void *dz, void *slopes,

@@ -1,7 +1,7 @@
 /* Whole sequences through one LSTM layer and whole batches through one dense layer, forward and backward, on any kernel table.
  *
- * Rows are sorted by length, longest first: at step s the rows [0, active[s]) are alive. Work is cut by rows (and by panels for the
- * gradients of weights), never through a sum, so no number of threads changes a bit.
+ * Rows are sorted by length, longest first: at step s the rows [0, active[s]) are alive. Work is cut by rows or by panels, never through a
+ * sum, so no number of threads changes a bit.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef WEIR_LAYER_H
@@ -38,6 +38,7 @@ struct weir__lstm_run {
     const struct weir__kernels *k;
     const struct weir__lstm *l;
     size_t steps, rows;
+    size_t begin, end;      /* which steps to do now: [0, S) at once, or in pieces, in order */
     const size_t *active;   /* [S] */
     const void *x;          /* [S][B][I], or */
     const uint32_t *tokens; /* [S][B] */
@@ -49,7 +50,13 @@ struct weir__lstm_run {
     bool tape;              /* keep z (the arguments of the gates), c and m for the backward pass */
 };
 
+/* Threads share the rows, or, where there are too few, the units, if that saves more than it costs. */
 void weir__lstm_forward(const struct weir__lstm_run *run, const weir_parallel *parallel);
+/* Whether threads have rows enough to share. */
+bool weir__rows_suffice(size_t rows, const weir_parallel *parallel);
+/* The cell_forward of one step, units shared among the threads if that saves more than it costs. */
+void weir__cell_step(const struct weir__kernels *k, const struct weir__lstm *l, struct weir__cell_forward *step,
+                     const weir_parallel *parallel);
 
 /* h = W_r m: rows [units row] -> [hidden row]. */
 void weir__lstm_project(const struct weir__kernels *k, const struct weir__lstm *l, size_t rows, const void *m, void *h);

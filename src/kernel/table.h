@@ -12,6 +12,7 @@
 const struct weir__kernels KERNELS = {
     .isa = ISA,
     .real_size = sizeof(real),
+    .lanes = LANES,
 #ifdef EXACT
     .exact = &EXACT,
 #endif

@@ -259,6 +259,7 @@ static struct weir__lstm_run run_of(const struct weir__work *w, size_t lane)
         .l = w->net->lstm + lane,
         .steps = w->S,
         .rows = w->B,
+        .end = w->S,
         .active = w->active,
         .x = at->x,
         .tokens = at->tokens,
@@ -291,8 +292,9 @@ static void move_state(const struct weir__work *w, size_t lane, bool in)
     }
 }
 
-/* Gathers the outputs of the layer below, in the caller's time: to[S][B][D * P] of row r, step t. Past the end: 0. */
-static void join_directions(const struct weir__work *w, size_t layer, void *to)
+/* Gathers the outputs of the layer below at its steps [begin, end), in the caller's time: to[S][B][D * P] of row r, step t. Past the
+ * end of a row: 0. */
+static void join_steps(const struct weir__work *w, size_t layer, size_t begin, size_t end, void *to)
 {
     const struct weir__kernels *k = w->net->k;
     size_t D = weir__directions(&w->net->config), P = weir__projected(&w->net->config);
@@ -300,7 +302,7 @@ static void join_directions(const struct weir__work *w, size_t layer, void *to)
         const struct weir__lstm *l = weir__network_lstm(w->net, layer, d);
         const void *h = w->lanes[layer * D + d].h;
         size_t h_row = weir__hidden_row(l);
-        for (size_t s = 0; s < w->S; s++)
+        for (size_t s = begin; s < end; s++)
             for (size_t r = 0; r < w->B; r++) {
                 bool alive = s < w->length[r];
                 size_t t = alive ? time_of(w, d, r, s) : s;
@@ -311,6 +313,11 @@ static void join_directions(const struct weir__work *w, size_t layer, void *to)
                     memset(out, 0, P * k->real_size);
             }
     }
+}
+
+static void join_directions(const struct weir__work *w, size_t layer, void *to)
+{
+    join_steps(w, layer, 0, w->S, to);
 }
 
 void weir__work_turn(const struct weir__work *w, size_t d, size_t I, const void *from, void *to)
@@ -392,7 +399,7 @@ static void run_head(struct weir__work *w, const struct weir__dropout *dropout, 
     }
 }
 
-/* ---- All of it ---- */
+/* ---- The state between batches ---- */
 
 void weir__state_begin(struct weir__work *w, const weir_batch *b)
 {
@@ -409,11 +416,57 @@ void weir__state_begin(struct weir__work *w, const weir_batch *b)
         memset(w->state_c, 0, lanes * c->hidden * k->real_size);
 }
 
-void weir__forward(struct weir__work *w, const weir_batch *b, const struct weir__dropout *dropout, const weir_parallel *parallel)
+/* ---- Layers side by side: where the rows are too few for the threads, each layer runs some steps behind the one below ---- */
+
+enum { PIPE_STEPS = 8 };
+
+struct pipe {
+    const struct weir__work *w;
+    size_t turn, lowest; /* turn n: layer i does its piece n - i */
+};
+
+static void pipe_layer(void *arg, size_t i)
+{
+    const struct pipe *pipe = arg;
+    const struct weir__work *w = pipe->w;
+    size_t layer = pipe->lowest + i;
+    struct weir__lstm_run run = run_of(w, layer);
+    run.begin = (pipe->turn - layer) * PIPE_STEPS;
+    run.end = run.begin + PIPE_STEPS < w->S ? run.begin + PIPE_STEPS : w->S;
+    if (layer)
+        join_steps(w, layer - 1, run.begin, run.end, w->lanes[layer].x);
+    weir__lstm_forward(&run, NULL);
+}
+
+static bool pipes(const struct weir__work *w, const struct weir__dropout *dropout, const weir_parallel *parallel)
+{
+    const weir_config *c = &w->net->config;
+    size_t threads = weir__parallel_threads(parallel);
+    return c->direction == WEIR_FORWARD && c->layers >= threads && !(dropout && dropout->between_layers > 0) && w->S > PIPE_STEPS &&
+           !weir__rows_suffice(w->B, parallel);
+}
+
+static void pipe_layers(struct weir__work *w, const weir_batch *b, const weir_parallel *parallel)
+{
+    size_t L = w->net->config.layers, pieces = (w->S + PIPE_STEPS - 1) / PIPE_STEPS;
+    take_input(w, b, 0);
+    for (size_t layer = 0; layer < L; layer++)
+        move_state(w, layer, true);
+    for (size_t turn = 0; turn + 1 < pieces + L; turn++) {
+        size_t lowest = turn < pieces ? 0 : turn - pieces + 1, highest = turn < L ? turn : L - 1;
+        struct pipe pipe = {w, turn, lowest};
+        weir__parallel_for(parallel, highest - lowest + 1, pipe_layer, &pipe);
+    }
+    for (size_t layer = 0; layer < L; layer++)
+        move_state(w, layer, false);
+}
+
+/* ---- All of it ---- */
+
+static void run_layers(struct weir__work *w, const weir_batch *b, const struct weir__dropout *dropout, const weir_parallel *parallel)
 {
     const weir_config *c = &w->net->config;
     size_t D = weir__directions(c);
-    sort_rows(w, b);
     for (size_t layer = 0; layer < c->layers; layer++) {
         if (layer)
             take_from_below(w, layer, dropout, parallel);
@@ -426,6 +479,16 @@ void weir__forward(struct weir__work *w, const weir_batch *b, const struct weir_
             move_state(w, layer * D + d, false);
         }
     }
+}
+
+void weir__forward(struct weir__work *w, const weir_batch *b, const struct weir__dropout *dropout, const weir_parallel *parallel)
+{
+    const weir_config *c = &w->net->config;
+    sort_rows(w, b);
+    if (pipes(w, dropout, parallel))
+        pipe_layers(w, b, parallel);
+    else
+        run_layers(w, b, dropout, parallel);
     if (final_state(w))
         take_final_state(w);
     else

@@ -8,16 +8,16 @@
 /* Lays packed arrays one behind the other: first counts (map NULL), then writes the map. */
 struct packer {
     uint32_t *map;
-    size_t at;
+    size_t at, lanes;
 };
 
 /* Which row of a (4H, .) matrix a column of a panel is, or SIZE_MAX for padding. hidden 0: a plain matrix of n rows. */
-static size_t row_of_column(size_t hidden, size_t n, size_t panel, size_t column)
+static size_t row_of_column(size_t lanes, size_t hidden, size_t n, size_t panel, size_t column)
 {
-    size_t unit = hidden ? panel * WEIR__UNITS + column % WEIR__UNITS : panel * WEIR__COLUMNS + column;
-    if (unit >= (hidden ? hidden : n))
-        return SIZE_MAX;
-    return hidden ? column / WEIR__UNITS * hidden + unit : unit;
+    if (!hidden)
+        return panel * WEIR__COLUMNS + column < n ? panel * WEIR__COLUMNS + column : SIZE_MAX;
+    size_t gate = column / lanes % 4, unit = panel * WEIR__UNITS + column / (4 * lanes) * lanes + column % lanes;
+    return unit < hidden ? gate * hidden + unit : SIZE_MAX;
 }
 
 static size_t panels_of(size_t hidden, size_t n)
@@ -39,23 +39,34 @@ static size_t pack_matrix(struct packer *p, const struct weir__param *w, size_t 
     for (size_t panel = 0; panel < panels_of(hidden, w->rows); panel++)
         for (size_t k = 0; k < w->cols; k++)
             for (size_t column = 0; column < WEIR__COLUMNS; column++) {
-                size_t row = row_of_column(hidden, w->rows, panel, column);
+                size_t row = row_of_column(p->lanes, hidden, w->rows, panel, column);
                 put(p, row == SIZE_MAX ? SIZE_MAX : w->offset + row * w->cols + k);
             }
     return begin;
 }
 
-/* W^T -> [ceil(cols / 64)][rows of W, in panel order with padding][64] */
+/* W^T -> [ceil(cols / 64)][rows of W, of gates in the order [panel][4][16] with padding][64] */
 static size_t pack_transposed(struct packer *p, const struct weir__param *w, size_t hidden)
 {
     size_t begin = p->at, K = hidden ? panels_of(hidden, 0) * WEIR__COLUMNS : w->rows;
     for (size_t panel = 0; panel < panels_of(0, w->cols); panel++)
         for (size_t k = 0; k < K; k++)
             for (size_t column = 0; column < WEIR__COLUMNS; column++) {
-                size_t row = hidden ? row_of_column(hidden, 0, k / WEIR__COLUMNS, k % WEIR__COLUMNS) : k;
+                size_t row = hidden ? row_of_column(WEIR__UNITS, hidden, 0, k / WEIR__COLUMNS, k % WEIR__COLUMNS) : k;
                 size_t col = panel * WEIR__COLUMNS + column;
                 put(p, row == SIZE_MAX || col >= w->cols ? SIZE_MAX : w->offset + row * w->cols + col);
             }
+    return begin;
+}
+
+/* The bias of the gates (4H) -> [panels][64] */
+static size_t pack_bias(struct packer *p, const struct weir__param *v, size_t hidden)
+{
+    size_t begin = p->at;
+    for (size_t i = 0; i < panels_of(hidden, 0) * WEIR__COLUMNS; i++) {
+        size_t row = row_of_column(p->lanes, hidden, 0, i / WEIR__COLUMNS, i % WEIR__COLUMNS);
+        put(p, row == SIZE_MAX ? SIZE_MAX : v->offset + row);
+    }
     return begin;
 }
 
@@ -97,7 +108,7 @@ static void place_lstm(struct weir__network *net, struct packer *p, size_t layer
     size_t H = l->hidden;
     l->wx = place(net, pack_matrix(p, find(net, WEIR__WEIGHT_IH, layer, d), H));
     l->wh = place(net, pack_matrix(p, find(net, WEIR__WEIGHT_HH, layer, d), H));
-    l->bias = place(net, pack_units(p, find(net, WEIR__BIAS, layer, d), 4, H, 4));
+    l->bias = place(net, pack_bias(p, find(net, WEIR__BIAS, layer, d), H));
     if (l->peepholes)
         l->peephole = place(net, pack_units(p, find(net, WEIR__PEEPHOLE, layer, d), 3, H, 3));
     if (weir__cell_has_slopes(&net->config))
@@ -209,7 +220,7 @@ weir_status weir__network_new(struct weir__network *net, const weir_config *reso
     net->lstm = weir__alloc(a, lstm_bytes(net));
     if (net->lstm) {
         describe_layers(net);
-        place_all(net, &(struct packer){0});
+        place_all(net, &(struct packer){.lanes = k->lanes});
         net->packed = weir__alloc(a, packed_bytes(net));
         net->map = weir__alloc(a, net->packed_size * sizeof *net->map);
     }
@@ -218,7 +229,7 @@ weir_status weir__network_new(struct weir__network *net, const weir_config *reso
         weir__network_free(net);
         return weir__fail(err, WEIR_E_NOMEM, "no memory for the network's %zu weights", weights);
     }
-    place_all(net, &(struct packer){.map = net->map});
+    place_all(net, &(struct packer){.map = net->map, .lanes = k->lanes});
     place_keep(net);
     return WEIR_OK;
 }
