@@ -34,12 +34,13 @@ weir_isa option_isa(const struct argp_state *state, const char *text);
 extern const char *const direction_names[], *const output_names[], *const init_names[], *const optimizer_names[],
     *const schedule_names[], *const isa_names[];
 
-/* A pool of threads behind the library's hook; 0 threads: as many as processors. */
+/* A pool of threads behind the library's hook; 0 threads: as many as processors. Between calls its threads sleep; with `spin` they first
+ * look out for work for some milliseconds, which suits calls that follow each other closely. */
 typedef struct threads {
     weir_parallel parallel;
     void *pool;
 } threads;
-threads threads_start(unsigned count);
+threads threads_start(unsigned count, bool spin);
 void threads_stop(threads *t);
 
 /* Loads a model and reads its notes, which must be a JSON object of this task (NULL: any). */

@@ -166,6 +166,13 @@ static void run_all(void *pool, size_t n, void (*task)(void *arg, size_t i), voi
     pthreadpool_parallelize_1d(pool, run_one, &c, n, PTHREADPOOL_FLAG_YIELD_WORKERS);
 }
 
+/* Workers spin for up to PTHREADPOOL_SPIN_WAIT_ITERATIONS (a million) pauses, then sleep. */
+static void run_all_spinning(void *pool, size_t n, void (*task)(void *arg, size_t i), void *arg)
+{
+    struct call c = {task, arg};
+    pthreadpool_parallelize_1d(pool, run_one, &c, n, 0);
+}
+
 /* Those that this process may use. */
 static unsigned processors(void)
 {
@@ -176,13 +183,13 @@ static unsigned processors(void)
     return online > 0 ? (unsigned)online : 1;
 }
 
-threads threads_start(unsigned count)
+threads threads_start(unsigned count, bool spin)
 {
     if (!count)
         count = processors();
     threads t = {.pool = count > 1 ? pthreadpool_create(count) : NULL};
     if (t.pool)
-        t.parallel = (weir_parallel){run_all, t.pool, (unsigned)pthreadpool_get_threads_count(t.pool)};
+        t.parallel = (weir_parallel){spin ? run_all_spinning : run_all, t.pool, (unsigned)pthreadpool_get_threads_count(t.pool)};
     return t;
 }
 

@@ -203,7 +203,7 @@ int cmd_eval(int argc, char **argv)
     if (load_model(o.model, o.isa, NULL, &model, &notes))
         return FAILED;
     const char *task = json_string_value(json_object_get(notes, "task"));
-    threads pool = threads_start(o.threads);
+    threads pool = threads_start(o.threads, false);
     int status;
     if (task && strcmp(task, "text") == 0)
         status = eval_text(&o, model, notes, pool.pool ? &pool.parallel : NULL);

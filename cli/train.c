@@ -402,7 +402,7 @@ static int train(data *d, options *o, progress *p)
     weir_trainer *trainer = NULL;
     weir_progress best = {0};
     bool usable = false;
-    threads pool = threads_start(o->threads);
+    threads pool = threads_start(o->threads, false);
     if (pool.pool)
         o->train.parallel = &pool.parallel;
     int status = DONE;

@@ -12,8 +12,30 @@ rows = json.load(open('table.json'))
 assert len(rows) == 84 and len({(r['function'], r['of'], r['form']) for r in rows}) == 84
 assert all(r['ns'] > 0 and r['copies'] > 0 and r['floats'] == 500 for r in rows)"
 check "the CSV has a head and as many rows" test "$(wc -l <table.csv)" = 85
-expect 2 "name the problem" "$WEIR" bench
-expect 2 "there is no problem \"walk\"" "$WEIR" bench walk
+expect 2 "\"walk\" is no problem: it begins with R1" "$WEIR" bench walk
+expect 2 "R5-H8\" is no problem" "$WEIR" bench R5-H8
+for bad in R2-H0 R2-H R2-H-8 R2-X9 R2-H8-q R1-H8.5 R3-B99999999 R3- "R2-H8-T1 "; do
+    expect 2 "after the kind come f32, L, H" "$WEIR" bench "$bad"
+done
+expect 2 "it is too long" "$WEIR" bench "R2-$(printf 'L2-%.0s' $(seq 30))H8"
+expect 2 "--plot draws problems" "$WEIR" bench activations --plot a.svg
+expect 0 "GFLOP/s" "$WEIR" bench R2-peep-T3-H9 --repeats 1
+"$WEIR" bench R1-H8 R2-H20-T5-peep R3-H20-I3-B5-T4 R4-f32-L1-H9-T6-B2-peep --threads 2 --repeats 3 --json --csv problems.csv \
+    --plot problems.svg >problems.json 2>/dev/null
+check "JSON has each problem under its full name" python3 -c "
+import json
+rows = json.load(open('problems.json'))
+assert [r['problem'] for r in rows] == ['R1-f32-L1-H8-T1-B1', 'R2-f32-L2-H20-T5-B1-peep', 'R3-f32-L2-H20-I3-T4-B5', 'R4-f32-L1-H9-T6-B2-peep']
+assert all(r['threads'] == 2 and 0 < r['us_low'] <= r['us_per_step'] <= r['us_high'] for r in rows)
+flops = [8 * 8 * 9, 8 * 20 * 80, 8 * 20 * 63 * 5, (3 * 8 * 9 * 18 - 8 * 9 * 9) * 2]
+assert all(abs(r['gflops'] * r['us_per_step'] / f - 1e-3) < 1e-7 for r, f in zip(rows, flops))"
+check "the CSV has a head and a line for each" test "$(cut -d, -f1 problems.csv | tr '\n' ' ')" = \
+    "problem R1-f32-L1-H8-T1-B1 R2-f32-L2-H20-T5-B1-peep R3-f32-L2-H20-I3-T4-B5 R4-f32-L1-H9-T6-B2-peep "
+check "the picture's data has a line for each" test "$(grep -c '^R' problems.dat)" = 4
+"$WEIR" bench R1 --repeats 1 --json >standard.json
+check "a kind alone is its standard problems" python3 -c "
+import json
+assert [r['problem'] for r in json.load(open('standard.json'))] == ['R1-f32-L1-H%d-T1-B1-peep' % h for h in (8, 16, 32, 64)]"
 expect 1 "there is no activation \"magic\"" "$WEIR" bench activations magic --size 10
 expect 2 "--size takes a whole number" "$WEIR" bench activations --size 0
 expect 2 "--size takes a whole number" "$WEIR" bench activations --size 1K,
