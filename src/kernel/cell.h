@@ -102,53 +102,105 @@ static ALWAYS_INLINE void cell(const units *u, bool plain, vec z[4], vec c_old, 
     *m = v_mul(o, value(u, plain, WEIR_TANH, &l->output, SLOPE_OUTPUT, s));
 }
 
-typedef struct forward_block_context {
+/* Row `row` of block q from its chains to c, m and the tape. */
+static ALWAYS_INLINE void update_units(const units *u, bool plain, const struct weir__cell_forward *s, size_t row, size_t q, vec z[4])
+{
+    size_t unit = q * LANES;
+    vec c, m;
+    cell(u, plain, z, v_load((const real *)s->c_old + row * s->c_row + unit), &c, &m);
+    v_store((real *)s->c + row * s->c_row + unit, c);
+    v_store((real *)s->m + row * s->m_row + unit, m);
+    if (s->tape) {
+        real *tape = (real *)s->tape + row * s->tape_row + q * BLOCK_COLUMNS;
+        for (size_t g = 0; g < 4; g++)
+            v_store(tape + g * LANES, z[g]);
+    }
+}
+
+typedef struct forward_step {
     const struct weir__lstm *l;
     const struct weir__cell_forward *s;
     bool plain;
-} forward_block_context;
+} forward_step;
 
-static ALWAYS_INLINE void cell_forward_block(forward_block_context t, size_t row, size_t rows, size_t q, size_t blocks)
+/* One row stays in registers from its first chain to its cell state. */
+static ALWAYS_INLINE void forward_row(forward_step t, size_t row, size_t rows, size_t q, size_t blocks)
 {
     const struct weir__lstm *l = t.l;
     const struct weir__cell_forward *s = t.s;
+    size_t x_block = l->inputs * BLOCK_COLUMNS, h_block = l->projected * BLOCK_COLUMNS;
     chains z;
-    UNROLL for (size_t i = 0; i < rows * blocks; i++)
+    UNROLL for (size_t b = 0; b < blocks; b++)
     {
-        const real *at = (const real *)s->z + (row + i / blocks) * s->z_row + block_at(q + i % blocks, WEIR__COLUMNS);
-        UNROLL for (size_t g = 0; g < 4; g++) z.v[i][g] = v_load(at + g * LANES);
+        UNROLL for (size_t g = 0; g < 4; g++) z.v[b][g] = v_load((const real *)s->z + (q + b) * BLOCK_COLUMNS + g * LANES);
     }
     if (s->x)
-        continue_chains(&z, rows, blocks, l->inputs, l->wx, l->inputs * WEIR__COLUMNS, WEIR__COLUMNS, q,
-                        (const real *)s->x + row * s->x_row, s->x_row, 1);
-    continue_chains(&z, rows, blocks, l->projected, l->wh, l->projected * WEIR__COLUMNS, WEIR__COLUMNS, q,
-                    (const real *)s->h + row * s->h_row, s->h_row, 1);
+        continue_chains(&z, rows, blocks, l->inputs, (const real *)l->wx + q * x_block, x_block, s->x, 0, 1);
+    continue_chains(&z, rows, blocks, l->projected, (const real *)l->wh + q * h_block, h_block, s->h, 0, 1);
     for (size_t b = 0; b < blocks; b++) {
         units u = units_of(l, q + b);
-        size_t unit = (q + b) * LANES;
-        for (size_t r = 0; r < rows; r++) {
-            vec *v = z.v[r * blocks + b], c, m;
-            cell(&u, t.plain, v, v_load((const real *)s->c_old + (row + r) * s->c_row + unit), &c, &m);
-            v_store((real *)s->c + (row + r) * s->c_row + unit, c);
-            v_store((real *)s->m + (row + r) * s->m_row + unit, m);
-            if (s->tape) {
-                real *tape = (real *)s->tape + (row + r) * s->tape_row + block_at(q + b, WEIR__COLUMNS);
-                for (size_t g = 0; g < 4; g++)
-                    v_store(tape + g * LANES, v[g]);
-            }
-        }
+        update_units(&u, t.plain, s, row, q + b, z.v[b]);
     }
+}
+
+/* part[row][block] = start + W a for the rows [row, end) of block q. */
+static void part_product(size_t K, const void *w, const void *a, size_t a_row, const real *start, size_t start_row, size_t row,
+                         size_t end, size_t q, real *part)
+{
+    struct weir__product p = {
+        .K = K,
+        .w = (const real *)w + q * K * BLOCK_COLUMNS,
+        .a = (const real *)a + row * a_row,
+        .a_row = a_row,
+        .a_k = 1,
+        .start = start,
+        .start_row = start_row,
+        .c = part,
+        .c_row = BLOCK_COLUMNS,
+    };
+    product_rows(&p, 0, end - row, 0);
+}
+
+/* Many rows share a block's weights; their chains wait in `part` for the cell. */
+static ALWAYS_INLINE void forward_rows(forward_step t, size_t row, size_t end, size_t q)
+{
+    const struct weir__lstm *l = t.l;
+    const struct weir__cell_forward *s = t.s;
+    real part[GROUP_ROWS * BLOCK_COLUMNS];
+    const real *start = (const real *)s->z + row * s->z_row + q * BLOCK_COLUMNS;
+    size_t start_row = s->z_row;
+    if (s->x) {
+        part_product(l->inputs, l->wx, s->x, s->x_row, start, start_row, row, end, q, part);
+        start = part;
+        start_row = BLOCK_COLUMNS;
+    }
+    part_product(l->projected, l->wh, s->h, s->h_row, start, start_row, row, end, q, part);
+    units u = units_of(l, q);
+    for (size_t r = row; r < end; r++) {
+        const real *at = part + (r - row) * BLOCK_COLUMNS;
+        vec z[4] = {v_load(at), v_load(at + LANES), v_load(at + 2 * LANES), v_load(at + 3 * LANES)};
+        update_units(&u, t.plain, s, r, q, z);
+    }
+}
+
+static ALWAYS_INLINE void forward_all(const struct weir__lstm *l, const struct weir__cell_forward *s, bool plain)
+{
+    forward_step t = {l, s, plain};
+    size_t first = s->panel * BLOCKS_PER_PANEL, end = s->panel_end * BLOCKS_PER_PANEL;
+    if (s->rows == 1)
+        FOR_ONE_ROW(forward_row, t, first, end);
+    else
+        for (size_t row = 0; row < s->rows; row += GROUP_ROWS)
+            for (size_t q = first; q < end; q++)
+                forward_rows(t, row, group_end(row, s->rows), q);
 }
 
 static void cell_forward(const struct weir__lstm *l, const struct weir__cell_forward *s)
 {
-    if (cell_is_plain(l)) {
-        forward_block_context t = {l, s, true};
-        FOR_EACH_BLOCK(cell_forward_block, t, s->rows, s->panel, s->panel_end);
-    } else {
-        forward_block_context t = {l, s, false};
-        FOR_EACH_BLOCK(cell_forward_block, t, s->rows, s->panel, s->panel_end);
-    }
+    if (cell_is_plain(l))
+        forward_all(l, s, true);
+    else
+        forward_all(l, s, false);
 }
 
 /* ---- Backward ---- */
@@ -214,7 +266,7 @@ static ALWAYS_INLINE void cell_backward_all(const struct weir__lstm *l, const st
         units u = units_of(l, q);
         size_t unit = q * LANES;
         for (size_t r = 0; r < s->rows; r++) {
-            real *z = (real *)s->z + r * s->z_row + block_at(q, WEIR__COLUMNS), *dc = (real *)s->dc + r * s->dc_row + unit;
+            real *z = (real *)s->z + r * s->z_row + q * BLOCK_COLUMNS, *dc = (real *)s->dc + r * s->dc_row + unit;
             real *slopes = s->slopes ? (real *)s->slopes + r * s->slopes_row + units_at(q, WEIR__SLOPES / WEIR__UNITS) : NULL;
             vec v[4] = {v_load(z), v_load(z + LANES), v_load(z + 2 * LANES), v_load(z + 3 * LANES)}, d = v_load(dc);
             cell_gradient(&u, plain, v, v_load((const real *)s->c_old + r * s->c_row + unit),
@@ -240,7 +292,7 @@ static void peephole_grad(size_t panel, size_t rows, const void *dz, size_t dz_r
                           void *dp)
 {
     for (size_t q = panel * BLOCKS_PER_PANEL; q < (panel + 1) * BLOCKS_PER_PANEL; q++) {
-        const real *z = (const real *)dz + block_at(q, WEIR__COLUMNS), *old = (const real *)c_old + q * LANES,
+        const real *z = (const real *)dz + q * BLOCK_COLUMNS, *old = (const real *)c_old + q * LANES,
                    *now = (const real *)c + q * LANES;
         vec i = v_set(0), f = v_set(0), o = v_set(0);
         for (size_t r = 0; r < rows; r++) {
@@ -261,11 +313,11 @@ static void peephole_grad(size_t panel, size_t rows, const void *dz, size_t dz_r
 static void look_up(const struct weir__lstm *l, size_t rows, const uint32_t *tokens, void *z, size_t z_row)
 {
     for (size_t r = 0; r < rows; r++)
-        for (size_t p = 0; p < l->panels; p++) {
-            const real *bias = (const real *)l->bias + p * WEIR__COLUMNS;
-            const real *w = tokens[r] < l->inputs ? (const real *)l->wx + (p * l->inputs + tokens[r]) * WEIR__COLUMNS : NULL;
-            real *out = (real *)z + r * z_row + p * WEIR__COLUMNS;
-            for (size_t j = 0; j < WEIR__COLUMNS; j += LANES)
+        for (size_t q = 0; q < l->panels * BLOCKS_PER_PANEL; q++) {
+            const real *bias = (const real *)l->bias + q * BLOCK_COLUMNS;
+            const real *w = tokens[r] < l->inputs ? (const real *)l->wx + (q * l->inputs + tokens[r]) * BLOCK_COLUMNS : NULL;
+            real *out = (real *)z + r * z_row + q * BLOCK_COLUMNS;
+            for (size_t j = 0; j < BLOCK_COLUMNS; j += LANES)
                 v_store(out + j, w ? v_add(v_load(bias + j), v_load(w + j)) : v_load(bias + j));
         }
 }
@@ -273,12 +325,11 @@ static void look_up(const struct weir__lstm *l, size_t rows, const uint32_t *tok
 static void look_up_grad(const struct weir__lstm *l, size_t panel, size_t rows, const uint32_t *tokens, const void *dz, size_t dz_row,
                          void *dw)
 {
-    for (size_t r = 0; r < rows; r++) {
-        if (tokens[r] >= l->inputs)
-            continue;
-        const real *d = (const real *)dz + r * dz_row + panel * WEIR__COLUMNS;
-        real *out = (real *)dw + (panel * l->inputs + tokens[r]) * WEIR__COLUMNS;
-        for (size_t j = 0; j < WEIR__COLUMNS; j += LANES)
-            v_store(out + j, v_add(v_load(out + j), v_load(d + j)));
-    }
+    for (size_t r = 0; r < rows; r++)
+        for (size_t q = panel * BLOCKS_PER_PANEL; tokens[r] < l->inputs && q < (panel + 1) * BLOCKS_PER_PANEL; q++) {
+            const real *d = (const real *)dz + r * dz_row + q * BLOCK_COLUMNS;
+            real *out = (real *)dw + (q * l->inputs + tokens[r]) * BLOCK_COLUMNS;
+            for (size_t j = 0; j < BLOCK_COLUMNS; j += LANES)
+                v_store(out + j, v_add(v_load(out + j), v_load(d + j)));
+        }
 }

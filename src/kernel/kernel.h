@@ -3,9 +3,10 @@
  * `real` is float, or double in the reference target; outside src/kernel it is void, and sizes come from `real_size`. Strides and
  * lengths count elements.
  *
- * Panels: outputs are grouped in panels of 64 columns. A panel of LSTM weights holds 16 units, [K][16 / lanes][4][lanes]: the four gates
- * of as many units as a vector has lanes stand side by side, in whole cache lines; below, [..][64] stands for that order. A panel of
- * a plain matrix holds 64 outputs, [K][64]. Missing units and columns are zero.
+ * Panels and blocks: outputs are grouped in panels of 64 columns, the four gates of 16 units or 64 outputs of a plain matrix, and a panel
+ * in blocks of 4 vectors. In a block of an LSTM the four gates of as many units as a vector has lanes stand side by side. A row of
+ * columns is [panels][16 / lanes][4][lanes], short [panels][64]. A matrix of weights or of their gradients is
+ * [panels][16 / lanes][K][4][lanes], short [panels][K][64]: the weights of a block lie together. Missing units and columns are zero.
  *
  * Order of every sum: one chain of fused multiply-adds per output, sequential in k; many outputs at once, never a split sum. No order
  * depends on the number of lanes.
@@ -23,18 +24,18 @@ enum {
     WEIR__NOWHERE = -1  /* in an index map, as uint32_t: a zero of the padding */
 };
 
-/* C[row][column] = start[row][column] + sum over k of A[row][k] W[panel][k][column in panel] */
+/* C[row][block] = start[row][block] + sum over k of A[row][k] W[block][k], for the blocks of some panels. */
 struct weir__product {
     size_t rows, panels, K;
     const void *w;
-    size_t w_panel, w_k;
+    size_t w_block;
     const void *a;
     size_t a_row, a_k;
     bool gates; /* a's columns are panels of gates in the table's order, summed in the order [panel][4][16], which no table changes */
     const void *start; /* NULL: 0; may be c: continue the chains */
-    size_t start_row, start_panel;
+    size_t start_row, start_block;
     void *c;
-    size_t c_row, c_panel;
+    size_t c_row, c_block;
 };
 
 /* One direction of one layer: settings and packed weights. I inputs, H hidden, P projected units (P = H without projection). */

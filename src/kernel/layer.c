@@ -47,6 +47,12 @@ struct job {
     const weir_parallel *parallel;
 };
 
+/* Columns of a block. */
+static size_t block_columns(const struct weir__kernels *k)
+{
+    return 4 * k->lanes;
+}
+
 /* ---- LSTM, forward ---- */
 
 /* z = bias + W x for the steps [first, end) of these rows and the panels [panel, panel_end). A single row takes its steps as the
@@ -55,7 +61,7 @@ static void input_product(const struct weir__lstm_run *run, struct slice rows, s
 {
     const struct weir__kernels *k = run->k;
     const struct weir__lstm *l = run->l;
-    size_t z_row = weir__gates_row(l), n = rows.end - rows.begin, steps = end - first;
+    size_t z_row = weir__gates_row(l), n = rows.end - rows.begin, steps = end - first, block = block_columns(k);
     bool along_time = n < steps;
     for (size_t i = 0; i < (along_time ? n : steps); i++) {
         size_t row = along_time ? rows.begin + i : rows.begin, step = along_time ? 0 : i;
@@ -66,16 +72,15 @@ static void input_product(const struct weir__lstm_run *run, struct slice rows, s
             .panels = panel_end - panel,
             .K = l->inputs,
             .w = weir__at(k, l->wx, panel * l->inputs * WEIR__COLUMNS),
-            .w_panel = l->inputs * WEIR__COLUMNS,
-            .w_k = WEIR__COLUMNS,
+            .w_block = l->inputs * block,
             .a = weir__at(k, run->x, at * l->inputs),
             .a_row = along_time ? run->rows * l->inputs : l->inputs,
             .a_k = 1,
             .start = weir__at(k, l->bias, panel * WEIR__COLUMNS),
-            .start_panel = WEIR__COLUMNS,
+            .start_block = block,
             .c = z,
             .c_row = along_time ? run->rows * z_row : z_row,
-            .c_panel = WEIR__COLUMNS,
+            .c_block = block,
         };
         k->product(&p);
     }
@@ -97,14 +102,13 @@ void weir__lstm_project(const struct weir__kernels *k, const struct weir__lstm *
         .panels = h_row / WEIR__COLUMNS,
         .K = l->hidden,
         .w = l->wr,
-        .w_panel = l->hidden * WEIR__COLUMNS,
-        .w_k = WEIR__COLUMNS,
+        .w_block = l->hidden * block_columns(k),
         .a = m,
         .a_row = weir__units_row(l),
         .a_k = 1,
         .c = h,
         .c_row = h_row,
-        .c_panel = WEIR__COLUMNS,
+        .c_block = block_columns(k),
     };
     k->product(&p);
 }
@@ -231,15 +235,14 @@ static void transposed_product(const struct weir__kernels *k, size_t rows, const
         .panels = weir__columns_row(columns) / WEIR__COLUMNS,
         .K = K,
         .w = w_t,
-        .w_panel = K * WEIR__COLUMNS,
-        .w_k = WEIR__COLUMNS,
+        .w_block = K * block_columns(k),
         .a = a,
         .a_row = a_row,
         .a_k = 1,
         .gates = gates,
         .c = c,
         .c_row = c_row,
-        .c_panel = WEIR__COLUMNS,
+        .c_block = block_columns(k),
     };
     k->product(&p);
 }
@@ -318,31 +321,35 @@ void weir__lstm_backward(const struct weir__lstm_back *back, const weir_parallel
     weir__parallel_for(parallel, slice_count(back->run->rows, parallel), backward_slice, &job);
 }
 
-/* dW[panel][row of a][64] = sum over k of a[k][row] d[k][64 columns of the panel], k in order, in pieces that stay in the nearest
- * cache: a piece of d is copied together first, for its rows lie far apart, often at distances that fall on the same cache lines. */
+/* dW[block][row of a] = sum over k of a[k][row] d[k][block] for the blocks of a panel, k in order, in pieces that stay in the nearest
+ * cache: a piece of d is copied together first, as weights lie. */
 static void weight_gradient(const struct weir__kernels *k, size_t K, const void *d, size_t d_row, const void *a, size_t a_row,
                             size_t inputs, void *dw)
 {
     enum { PIECE = 64 };
     double piece[PIECE * WEIR__COLUMNS]; /* room for the reals of any table */
-    size_t bytes = WEIR__COLUMNS * k->real_size;
+    size_t block = block_columns(k), blocks = WEIR__COLUMNS / block;
     for (size_t first = 0; first < K; first += PIECE) {
         size_t some = K - first < PIECE ? K - first : PIECE;
-        for (size_t i = 0; i < some; i++)
-            memcpy((char *)piece + i * bytes, weir__at(k, d, (first + i) * d_row), bytes);
+        for (size_t q = 0; q < blocks; q++)
+            for (size_t i = 0; i < some; i++)
+                memcpy(weir__at(k, piece, (q * some + i) * block), weir__at(k, d, (first + i) * d_row + q * block),
+                       block * k->real_size);
         struct weir__product p = {
             .rows = inputs,
             .panels = 1,
             .K = some,
             .w = piece,
-            .w_k = WEIR__COLUMNS,
+            .w_block = some * block,
             .a = weir__at(k, a, first * a_row),
             .a_row = 1,
             .a_k = a_row,
             .start = first ? dw : NULL,
-            .start_row = WEIR__COLUMNS,
+            .start_row = block,
+            .start_block = inputs * block,
             .c = dw,
-            .c_row = WEIR__COLUMNS,
+            .c_row = block,
+            .c_block = inputs * block,
         };
         k->product(&p);
     }
@@ -421,16 +428,15 @@ static void dense_forward_slice(void *arg, size_t i)
         .panels = row / WEIR__COLUMNS,
         .K = d->inputs,
         .w = d->w,
-        .w_panel = d->inputs * WEIR__COLUMNS,
-        .w_k = WEIR__COLUMNS,
+        .w_block = d->inputs * block_columns(k),
         .a = weir__at(k, job->x, rows.begin * job->x_row),
         .a_row = job->x_row,
         .a_k = 1,
         .start = d->bias,
-        .start_panel = WEIR__COLUMNS,
+        .start_block = block_columns(k),
         .c = z,
         .c_row = row,
-        .c_panel = WEIR__COLUMNS,
+        .c_block = block_columns(k),
     };
     k->product(&p);
     if (d->activation.id != WEIR_IDENTITY || job->y != job->z)

@@ -11,12 +11,12 @@ struct packer {
     size_t at, lanes;
 };
 
-/* Which row of a (4H, .) matrix a column of a panel is, or SIZE_MAX for padding. hidden 0: a plain matrix of n rows. */
-static size_t row_of_column(size_t lanes, size_t hidden, size_t n, size_t panel, size_t column)
+/* Which row of a (4H, .) matrix a column of a row of panels is, or SIZE_MAX for padding. hidden 0: a plain matrix of n rows. */
+static size_t row_of_column(size_t lanes, size_t hidden, size_t n, size_t column)
 {
     if (!hidden)
-        return panel * WEIR__COLUMNS + column < n ? panel * WEIR__COLUMNS + column : SIZE_MAX;
-    size_t gate = column / lanes % 4, unit = panel * WEIR__UNITS + column / (4 * lanes) * lanes + column % lanes;
+        return column < n ? column : SIZE_MAX;
+    size_t gate = column / lanes % 4, unit = column / (4 * lanes) * lanes + column % lanes;
     return unit < hidden ? gate * hidden + unit : SIZE_MAX;
 }
 
@@ -32,16 +32,21 @@ static void put(struct packer *p, size_t from)
     p->at++;
 }
 
+/* Lays out a matrix of `columns` columns, a whole number of panels, as blocks of [K][4][lanes]. */
+#define FOR_EACH_PLACE(p, columns, K, column, k)                                                                          \
+    for (size_t block_ = 4 * (p)->lanes, first_ = 0; first_ < (columns); first_ += block_)                                \
+        for (size_t k = 0; k < (K); k++)                                                                                  \
+            for (size_t column = first_; column < first_ + block_; column++)
+
 /* W (n, cols) -> [panels][cols][64] */
 static size_t pack_matrix(struct packer *p, const struct weir__param *w, size_t hidden)
 {
     size_t begin = p->at;
-    for (size_t panel = 0; panel < panels_of(hidden, w->rows); panel++)
-        for (size_t k = 0; k < w->cols; k++)
-            for (size_t column = 0; column < WEIR__COLUMNS; column++) {
-                size_t row = row_of_column(p->lanes, hidden, w->rows, panel, column);
-                put(p, row == SIZE_MAX ? SIZE_MAX : w->offset + row * w->cols + k);
-            }
+    FOR_EACH_PLACE(p, panels_of(hidden, w->rows) * WEIR__COLUMNS, w->cols, column, k)
+    {
+        size_t row = row_of_column(p->lanes, hidden, w->rows, column);
+        put(p, row == SIZE_MAX ? SIZE_MAX : w->offset + row * w->cols + k);
+    }
     return begin;
 }
 
@@ -49,13 +54,11 @@ static size_t pack_matrix(struct packer *p, const struct weir__param *w, size_t 
 static size_t pack_transposed(struct packer *p, const struct weir__param *w, size_t hidden)
 {
     size_t begin = p->at, K = hidden ? panels_of(hidden, 0) * WEIR__COLUMNS : w->rows;
-    for (size_t panel = 0; panel < panels_of(0, w->cols); panel++)
-        for (size_t k = 0; k < K; k++)
-            for (size_t column = 0; column < WEIR__COLUMNS; column++) {
-                size_t row = hidden ? row_of_column(WEIR__UNITS, hidden, 0, k / WEIR__COLUMNS, k % WEIR__COLUMNS) : k;
-                size_t col = panel * WEIR__COLUMNS + column;
-                put(p, row == SIZE_MAX || col >= w->cols ? SIZE_MAX : w->offset + row * w->cols + col);
-            }
+    FOR_EACH_PLACE(p, weir__columns_row(w->cols), K, column, k)
+    {
+        size_t row = hidden ? row_of_column(WEIR__UNITS, hidden, 0, k) : k;
+        put(p, row == SIZE_MAX || column >= w->cols ? SIZE_MAX : w->offset + row * w->cols + column);
+    }
     return begin;
 }
 
@@ -64,7 +67,7 @@ static size_t pack_bias(struct packer *p, const struct weir__param *v, size_t hi
 {
     size_t begin = p->at;
     for (size_t i = 0; i < panels_of(hidden, 0) * WEIR__COLUMNS; i++) {
-        size_t row = row_of_column(p->lanes, hidden, 0, i / WEIR__COLUMNS, i % WEIR__COLUMNS);
+        size_t row = row_of_column(p->lanes, hidden, 0, i);
         put(p, row == SIZE_MAX ? SIZE_MAX : v->offset + row);
     }
     return begin;
