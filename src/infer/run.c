@@ -5,7 +5,13 @@
 
 #include "../model/model.h"
 
-enum { PIECE_STEPS = 256 };
+/* Rows of all steps of a piece, and its fewest steps. */
+enum { PIECE_ROWS = 512, LEAST_STEPS = 8 };
+
+static size_t piece_steps(size_t rows)
+{
+    return PIECE_ROWS / rows < LEAST_STEPS ? LEAST_STEPS : PIECE_ROWS / rows;
+}
 
 /* The next `steps` steps of a batch whose first `done` steps have been run. */
 static weir_batch piece_of(const weir_batch *b, const weir_config *c, size_t done, size_t steps, uint32_t *lengths)
@@ -69,12 +75,13 @@ weir_status weir_model_run(const weir_model *m, const weir_batch *batch, float *
                            weir_error *err)
 {
     const weir_config *c = &m->config;
-    bool whole = c->direction != WEIR_FORWARD || batch->steps <= PIECE_STEPS;
     struct weir__work w;
     struct weir__work shape = {.net = &m->net, .steps = batch->steps, .rows = batch->rows};
     weir_status status = check_whole(&shape, batch, err);
-    if (!status)
-        status = weir__work_new(&w, &m->net, whole ? batch->steps : PIECE_STEPS, batch->rows, false, false, err);
+    if (status)
+        return status;
+    bool whole = c->direction != WEIR_FORWARD || batch->steps <= piece_steps(batch->rows);
+    status = weir__work_new(&w, &m->net, whole ? batch->steps : piece_steps(batch->rows), batch->rows, false, false, err);
     if (status)
         return status;
     uint32_t *lengths = weir__alloc(&m->allocator, batch->rows * sizeof *lengths);

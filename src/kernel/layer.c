@@ -159,6 +159,14 @@ static void input_share(void *arg, size_t i)
 
 /* ---- Steps ---- */
 
+/* Rows that make it worth while to read the weights of the input at every step, rather than to park a product of many steps. */
+enum { ROWS_AT_ONCE = 16 };
+
+static bool parks_input(const struct weir__lstm_run *run, struct slice rows)
+{
+    return run->l->tokens || rows.end - rows.begin < ROWS_AT_ONCE;
+}
+
 static void forward_step(const struct weir__lstm_run *run, struct slice rows, size_t s, size_t first, const weir_parallel *parallel)
 {
     const struct weir__kernels *k = run->k;
@@ -171,11 +179,14 @@ static void forward_step(const struct weir__lstm_run *run, struct slice rows, si
     void *z = weir__at(k, run->z, ((s - first) * B + row) * z_row);
     size_t c_slot = run->tape ? s : 0;
     void *m = l->project ? weir__at(k, run->m, (c_slot * B + row) * c_row) : h;
+    bool parked = parks_input(run, rows);
     struct weir__cell_forward step = {
         .rows = n,
         .panel_end = l->panels,
-        .z = z,
-        .z_row = z_row,
+        .z = parked ? z : l->bias,
+        .z_row = parked ? z_row : 0,
+        .x = parked ? NULL : weir__at(k, run->x, (s * B + row) * l->inputs),
+        .x_row = l->inputs,
         .h = h_old,
         .h_row = h_row,
         .c_old = weir__at(k, run->c, (c_slot * B + row) * c_row),
@@ -201,7 +212,7 @@ static void forward_rows(const struct weir__lstm_run *run, struct slice rows, co
         share.end = end;
         if (run->l->tokens)
             look_up(run, rows, first, end);
-        else
+        else if (parks_input(run, rows))
             weir__parallel_for(parallel, share.count, input_share, &share);
         for (size_t s = first; s < end; s++)
             forward_step(run, rows, s, first, parallel);

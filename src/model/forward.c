@@ -27,7 +27,7 @@ static void *carve(struct carver *c, size_t a, size_t b, size_t size)
     return at;
 }
 
-enum { SHORT_RUN = 64 }; /* steps of input product done at once when nothing has to be kept */
+enum { PARKED_ROWS = 64 }; /* rows of input product done at once when nothing has to be kept */
 
 static void plan_lane(struct weir__work *w, struct carver *c, const struct weir__lstm *l, struct weir__lane *lane)
 {
@@ -92,7 +92,8 @@ weir_status weir__work_new(struct weir__work *w, const struct weir__network *net
                            weir_error *err)
 {
     *w = (struct weir__work){.net = net, .steps = steps, .rows = rows, .tape = tape};
-    w->z_steps = tape || steps < SHORT_RUN ? steps : SHORT_RUN;
+    size_t parked = PARKED_ROWS / rows + (rows > PARKED_ROWS);
+    w->z_steps = tape || steps < parked ? steps : parked;
     struct carver count = {0};
     plan(w, &count, dropout);
     if (!count.overflow)
