@@ -124,30 +124,30 @@ typedef struct forward_step {
 } forward_step;
 
 /* One row stays in registers from its first chain to its cell state. */
-static ALWAYS_INLINE void forward_row(forward_step t, size_t row, size_t rows, size_t q, size_t blocks)
+static ALWAYS_INLINE void forward_row(forward_step t, size_t q, size_t blocks)
 {
     const struct weir__lstm *l = t.l;
     const struct weir__cell_forward *s = t.s;
     size_t x_block = l->inputs * BLOCK_COLUMNS, h_block = l->projected * BLOCK_COLUMNS;
     chains z;
-    UNROLL for (size_t b = 0; b < blocks; b++)
-    {
-        UNROLL for (size_t g = 0; g < 4; g++) z.v[b][g] = v_load((const real *)s->z + (q + b) * BLOCK_COLUMNS + g * LANES);
-    }
+    ahead none = {0, 0};
+    UNROLL for (size_t i = 0; i < 4 * blocks; i++) z.v[i] = v_load((const real *)s->z + q * BLOCK_COLUMNS + i * LANES);
     if (s->x)
-        continue_chains(&z, rows, blocks, l->inputs, (const real *)l->wx + q * x_block, x_block, s->x, 0, 1);
-    continue_chains(&z, rows, blocks, l->projected, (const real *)l->wh + q * h_block, h_block, s->h, 0, 1);
+        continue_chains(&z, 1, (columns){0, 4 * blocks, x_block}, l->inputs, (const real *)l->wx + q * x_block, s->x, 0, 1, none);
+    continue_chains(&z, 1, (columns){0, 4 * blocks, h_block}, l->projected, (const real *)l->wh + q * h_block, s->h, 0, 1, none);
     for (size_t b = 0; b < blocks; b++) {
         units u = units_of(l, q + b);
-        update_units(&u, t.plain, s, row, q + b, z.v[b]);
+        update_units(&u, t.plain, s, 0, q + b, z.v + 4 * b);
     }
 }
 
 /* part[row][block] = start + W a for the rows [row, end) of block q. */
-static void part_product(size_t K, const void *w, const void *a, size_t a_row, const real *start, size_t start_row, size_t row,
+static void part_product(size_t panels, size_t K, const void *w, const void *a, size_t a_row, const real *start, size_t start_row, size_t row,
                          size_t end, size_t q, real *part)
 {
     struct weir__product p = {
+        .rows = end - row,
+        .panels = panels,
         .K = K,
         .w = (const real *)w + q * K * BLOCK_COLUMNS,
         .a = (const real *)a + row * a_row,
@@ -158,7 +158,7 @@ static void part_product(size_t K, const void *w, const void *a, size_t a_row, c
         .c = part,
         .c_row = BLOCK_COLUMNS,
     };
-    product_rows(&p, 0, end - row, 0);
+    product_rows(&p, 0);
 }
 
 /* Many rows share a block's weights; their chains wait in `part` for the cell. */
@@ -170,11 +170,11 @@ static ALWAYS_INLINE void forward_rows(forward_step t, size_t row, size_t end, s
     const real *start = (const real *)s->z + row * s->z_row + q * BLOCK_COLUMNS;
     size_t start_row = s->z_row;
     if (s->x) {
-        part_product(l->inputs, l->wx, s->x, s->x_row, start, start_row, row, end, q, part);
+        part_product(l->panels, l->inputs, l->wx, s->x, s->x_row, start, start_row, row, end, q, part);
         start = part;
         start_row = BLOCK_COLUMNS;
     }
-    part_product(l->projected, l->wh, s->h, s->h_row, start, start_row, row, end, q, part);
+    part_product(l->panels, l->projected, l->wh, s->h, s->h_row, start, start_row, row, end, q, part);
     units u = units_of(l, q);
     for (size_t r = row; r < end; r++) {
         const real *at = part + (r - row) * BLOCK_COLUMNS;

@@ -19,7 +19,7 @@
 #define ISA WEIR_ISA_AVX2
 #define KERNELS weir__kernels_avx2
 #define EXACT weir__exact_avx2
-#define BLOCK_ROWS 3
+#define MOST_CHAINS 12
 #define SOLO_BLOCKS 2
 #include "vec_avx2.h"
 #include "table.h"

@@ -19,7 +19,7 @@
 #define ISA WEIR_ISA_AVX512
 #define KERNELS weir__kernels_avx512
 #define EXACT weir__exact_avx512
-#define BLOCK_ROWS 6
+#define MOST_CHAINS 24
 #define SOLO_BLOCKS 2
 #include "vec_avx512.h"
 #include "table.h"

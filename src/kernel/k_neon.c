@@ -12,7 +12,7 @@
 #define ISA WEIR_ISA_NEON
 #define KERNELS weir__kernels_neon
 #define EXACT weir__exact_neon
-#define BLOCK_ROWS 6
+#define MOST_CHAINS 24
 #define SOLO_BLOCKS 4
 #include "vec_neon.h"
 #include "table.h"

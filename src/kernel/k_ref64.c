@@ -9,7 +9,7 @@
 #define ISA WEIR_ISA_REF64
 #define REFERENCE 1 /* exponentials are libm's */
 #define KERNELS weir__kernels_ref64
-#define BLOCK_ROWS 2
+#define MOST_CHAINS 12
 #define SOLO_BLOCKS 2
 #include "vec_scalar_wide.h"
 #include "table.h"

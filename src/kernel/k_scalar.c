@@ -9,7 +9,7 @@
 #define ISA WEIR_ISA_SCALAR
 #define KERNELS weir__kernels_scalar
 #define EXACT weir__exact_scalar
-#define BLOCK_ROWS 2
+#define MOST_CHAINS 12
 #define SOLO_BLOCKS 2
 #include "vec_scalar.h"
 #include "table.h"

@@ -1,22 +1,32 @@
 /* Products: the one place where weights meet inputs, for the step, the batch, the sequence and all gradients.
  *
- * BLOCK_ROWS rows of one block of weights, or one row of SOLO_BLOCKS blocks, are in registers at a time: enough independent chains to
- * hide the latency of the multiply-add. A block's weights are read in pieces of DEPTH that stay in the nearest cache for all rows.
+ * MOST_CHAINS vectors of sums are in registers at a time: of up to MOST_ROWS rows of one block of weights, or of one row of SOLO_BLOCKS
+ * blocks. They are independent, and so many hide the latency of the multiply-add. A block's weights are read in pieces of DEPTH that
+ * stay in the nearest caches for all rows.
  *
  * SPDX-License-Identifier: MIT */
 
 #define BLOCK_COLUMNS ((size_t)4 * LANES)
 #define BLOCKS_PER_PANEL ((size_t)WEIR__UNITS / LANES)
-#define MOST_CHAINS (BLOCK_ROWS > SOLO_BLOCKS ? BLOCK_ROWS : SOLO_BLOCKS)
 
 enum {
-    DEPTH = 128,    /* a multiple of a panel of gates */
-    GROUP_ROWS = 48 /* rows that share one visit of a piece of weights */
+    FULL_ROWS = MOST_CHAINS / 4,               /* rows whose sums fit with all four vectors of a block */
+    MOST_ROWS = FULL_ROWS > 4 ? FULL_ROWS : 4, /* rows at once; with two of the vectors, if the sums of four do not fit */
+    DEPTH = 32768 / (16 * LANES),              /* 32 KiB of floats; a multiple of a panel of gates */
+    GROUP_ROWS = 48,                           /* rows that share one visit of a piece of weights */
+    NEAR_WEIGHTS = 1 << 18,                    /* a matrix of more weights is called for ahead of time, */
+    CALLERS = 24                               /* by so many rows */
 };
 
 typedef struct chains {
-    vec v[MOST_CHAINS][4];
+    vec v[MOST_CHAINS];
 } chains;
+
+/* How many of the last rows, fewer than 2 FULL_ROWS, to take at once: none is left alone, for one row has too few chains. */
+static inline size_t last_rows(size_t left)
+{
+    return left <= MOST_ROWS ? left : (left + 1) / 2;
+}
 
 /* Where the units of block q begin in an array of `slots` numbers for each unit, [panels][slots][16]. */
 static inline size_t units_at(size_t q, size_t slots)
@@ -24,35 +34,59 @@ static inline size_t units_at(size_t q, size_t slots)
     return q / BLOCKS_PER_PANEL * slots * WEIR__UNITS + q % BLOCKS_PER_PANEL * LANES;
 }
 
-/* Continues rows * blocks groups of four chains: v[r * blocks + b] += sum over k of a[r][k] w[block b][k]. */
-static ALWAYS_INLINE void continue_chains(chains *s, size_t rows, size_t blocks, size_t K, const real *w, size_t w_block, const real *a,
-                                          size_t a_row, size_t a_k)
+/* The vectors of columns [first, first + count) of a block, and on into the blocks after it, each w_block after the other. */
+typedef struct columns {
+    size_t first, count, w_block;
+} columns;
+
+static ALWAYS_INLINE size_t column_at(size_t i, size_t block)
 {
-    for (size_t k = 0; k < K; k++)
-        UNROLL for (size_t b = 0; b < blocks; b++)
-        {
-            const real *wk = w + b * w_block + k * BLOCK_COLUMNS;
-            vec w0 = v_load(wk), w1 = v_load(wk + LANES), w2 = v_load(wk + 2 * LANES), w3 = v_load(wk + 3 * LANES);
+    return i / 4 * block + i % 4 * LANES;
+}
+
+/* Bytes that later work will want: from the address `at` on, `step` for each k. A number, for it may lie behind the last weight. */
+typedef struct ahead {
+    uintptr_t at; /* 0: none */
+    size_t step;
+} ahead;
+
+/* Continues chains: v[r][i] += sum over k of a[r][k] w[k][vector i of the columns]. */
+static ALWAYS_INLINE void continue_chains(chains *s, size_t rows, columns n, size_t K, const real *w, const real *a, size_t a_row,
+                                          size_t a_k, ahead soon)
+{
+    for (size_t k = 0; k < K; k++) {
+        if (soon.at)
+            __builtin_prefetch((const void *)(soon.at + k * soon.step), 0, 2);
+        const real *wk = w + k * BLOCK_COLUMNS, *ak = a + k * a_k;
+        vec one, all[MOST_ROWS];
+        if (rows > n.count) { /* the fewer stay in registers while the others pass by */
+            UNROLL for (size_t i = 0; i < n.count; i++) all[i] = v_load(wk + column_at(n.first + i, n.w_block));
             UNROLL for (size_t r = 0; r < rows; r++)
             {
-                vec *v = s->v[r * blocks + b], x = v_set(a[r * a_row + k * a_k]);
-                v[0] = v_fma(x, w0, v[0]);
-                v[1] = v_fma(x, w1, v[1]);
-                v[2] = v_fma(x, w2, v[2]);
-                v[3] = v_fma(x, w3, v[3]);
+                one = v_set(ak[r * a_row]);
+                UNROLL for (size_t i = 0; i < n.count; i++) s->v[r * n.count + i] = v_fma(one, all[i], s->v[r * n.count + i]);
+            }
+        } else {
+            UNROLL for (size_t r = 0; r < rows; r++) all[r] = v_set(ak[r * a_row]);
+            UNROLL for (size_t i = 0; i < n.count; i++)
+            {
+                one = v_load(wk + column_at(n.first + i, n.w_block));
+                UNROLL for (size_t r = 0; r < rows; r++) s->v[r * n.count + i] = v_fma(all[r], one, s->v[r * n.count + i]);
             }
         }
+    }
 }
 
 /* The same where a's columns are gates: [panel][4][16] in this table's order, a run of LANES after the other. */
-static ALWAYS_INLINE void continue_over_gates(chains *s, size_t rows, size_t blocks, size_t K, const real *w, size_t w_block,
-                                              const real *a, size_t a_row)
+static ALWAYS_INLINE void continue_over_gates(chains *s, size_t rows, columns n, size_t K, const real *w, const real *a, size_t a_row,
+                                              ahead soon)
 {
     for (size_t panel = 0; panel < K; panel += WEIR__COLUMNS)
         for (size_t run = 0; run < WEIR__COLUMNS / LANES; run++) {
             size_t gate = run / BLOCKS_PER_PANEL, block = run % BLOCKS_PER_PANEL;
-            continue_chains(s, rows, blocks, LANES, w + (panel + run * LANES) * BLOCK_COLUMNS, w_block,
-                            a + panel + block * BLOCK_COLUMNS + gate * LANES, a_row, 1);
+            continue_chains(s, rows, n, LANES, w + (panel + run * LANES) * BLOCK_COLUMNS, a + panel + block * BLOCK_COLUMNS + gate * LANES,
+                            a_row, 1, soon);
+            soon.at += soon.at ? LANES * soon.step : 0;
         }
 }
 
@@ -60,63 +94,80 @@ static ALWAYS_INLINE void continue_over_gates(chains *s, size_t rows, size_t blo
 typedef struct piece {
     const struct weir__product *p;
     size_t first, end;
+    ahead soon; /* the piece after it, shared among so many rows */
+    size_t callers;
 } piece;
 
-static ALWAYS_INLINE void product_block(const piece *t, size_t row, size_t rows, size_t q, size_t blocks)
+/* The columns n of block q and of the blocks after it. */
+static ALWAYS_INLINE void product_block(const piece *t, size_t row, size_t rows, size_t q, columns n)
 {
     const struct weir__product *p = t->p;
     chains s;
     const real *start = t->first ? p->c : p->start;
     size_t start_row = t->first ? p->c_row : p->start_row, start_block = t->first ? p->c_block : p->start_block;
-    UNROLL for (size_t i = 0; i < rows * blocks; i++)
-    {
-        size_t at = (row + i / blocks) * start_row + (q + i % blocks) * start_block;
-        UNROLL for (size_t g = 0; g < 4; g++) s.v[i][g] = start ? v_load(start + at + g * LANES) : v_set(0);
-    }
+    start = start ? start + row * start_row + q * start_block : NULL;
+    UNROLL for (size_t j = 0; j < rows * n.count; j++)
+        s.v[j] = start ? v_load(start + j / n.count * start_row + column_at(n.first + j % n.count, start_block)) : v_set(0);
     const real *w = (const real *)p->w + q * p->w_block + t->first * BLOCK_COLUMNS;
     const real *a = (const real *)p->a + row * p->a_row + t->first * p->a_k;
+    n.w_block = p->w_block;
+    ahead soon = {0, rows * t->soon.step};
+    if (t->soon.at && row < t->callers)
+        soon.at = t->soon.at + row * t->soon.step * (t->end - t->first);
     if (p->gates && BLOCKS_PER_PANEL > 1)
-        continue_over_gates(&s, rows, blocks, t->end - t->first, w, p->w_block, a, p->a_row);
+        continue_over_gates(&s, rows, n, t->end - t->first, w, a, p->a_row, soon);
     else
-        continue_chains(&s, rows, blocks, t->end - t->first, w, p->w_block, a, p->a_row, p->a_k);
-    UNROLL for (size_t i = 0; i < rows * blocks; i++)
-    {
-        size_t at = (row + i / blocks) * p->c_row + (q + i % blocks) * p->c_block;
-        UNROLL for (size_t g = 0; g < 4; g++) v_store((real *)p->c + at + g * LANES, s.v[i][g]);
-    }
+        continue_chains(&s, rows, n, t->end - t->first, w, a, p->a_row, p->a_k, soon);
+    real *c = (real *)p->c + row * p->c_row + q * p->c_block;
+    UNROLL for (size_t j = 0; j < rows * n.count; j++)
+        v_store(c + j / n.count * p->c_row + column_at(n.first + j % n.count, p->c_block), s.v[j]);
 }
 
-/* Calls block(context, row, rows, q, blocks) with constant rows and blocks for one row and the blocks [first, end). */
+/* Calls block(context, q, blocks) with a constant number of blocks for the blocks [first, end) of one row. */
 #define FOR_ONE_ROW(block, context, first_block, end_block)                    \
     do {                                                                       \
         size_t q_ = (first_block), all_ = (end_block);                         \
         for (; q_ + SOLO_BLOCKS <= all_; q_ += SOLO_BLOCKS)                    \
-            block(context, 0, 1, q_, SOLO_BLOCKS);                             \
+            block(context, q_, SOLO_BLOCKS);                                   \
         for (; q_ < all_; q_++)                                                \
-            block(context, 0, 1, q_, 1);                                       \
+            block(context, q_, 1);                                             \
     } while (0)
 
-/* The same for the rows [first, end) of block q. An odd BLOCK_ROWS leaves no row alone, for one row has too few chains: two rows,
- * twice, end such a batch. */
-#define FOR_ROWS(block, context, first_row, end_row, q)                                                                      \
-    do {                                                                                                                     \
-        size_t row_ = (first_row), n_ = (end_row);                                                                           \
-        for (; row_ + BLOCK_ROWS <= n_ && (BLOCK_ROWS % 2 == 0 || n_ - row_ != BLOCK_ROWS + 1); row_ += BLOCK_ROWS)          \
-            block(context, row_, BLOCK_ROWS, q, 1);                                                                          \
-        for (; row_ + 2 <= n_; row_ += 2)                                                                                    \
-            block(context, row_, 2, q, 1);                                                                                   \
-        if (row_ < n_)                                                                                                       \
-            block(context, row_, 1, q, 1);                                                                                   \
-    } while (0)
-
-/* Rows [row, end) of block q. */
-static NEVER_INLINE void product_rows(const struct weir__product *p, size_t row, size_t end, size_t q)
+static ALWAYS_INLINE void product_of_row(const piece *t, size_t q, size_t blocks)
 {
-    piece t = {p, 0, 0};
+    product_block(t, 0, 1, q, (columns){0, 4 * blocks, 0});
+}
+
+static ALWAYS_INLINE void product_of_rows(const piece *t, size_t row, size_t rows, size_t q)
+{
+    size_t count = rows <= FULL_ROWS ? 4 : 2;
+    for (size_t first = 0; first < 4; first += count)
+        product_block(t, row, rows, q, (columns){first, count, 0});
+}
+
+/* All rows of block q. */
+static NEVER_INLINE void product_rows(const struct weir__product *p, size_t q)
+{
+    piece t = {.p = p, .callers = p->rows < CALLERS ? p->rows : CALLERS};
+    t.soon.step = BLOCK_COLUMNS * sizeof(real) / t.callers;
+    bool far = p->panels * WEIR__COLUMNS * p->K > NEAR_WEIGHTS;
     do {
         t.first = t.end;
         t.end = p->K - t.first < DEPTH ? p->K : t.first + DEPTH;
-        FOR_ROWS(product_block, &t, row, end, q);
+        if (far)
+            t.soon.at = (uintptr_t)((const real *)p->w + q * p->w_block + t.end * BLOCK_COLUMNS);
+        size_t row = 0;
+        for (; p->rows - row >= 2 * FULL_ROWS || p->rows - row == FULL_ROWS; row += FULL_ROWS)
+            product_of_rows(&t, row, FULL_ROWS, q);
+        for (size_t rows; row < p->rows; row += rows)
+            switch (rows = last_rows(p->rows - row)) {
+            case 1: product_of_rows(&t, row, 1, q); break;
+            case 2: product_of_rows(&t, row, 2, q); break;
+            case 3: product_of_rows(&t, row, 3, q); break;
+            case 4: product_of_rows(&t, row, 4, q); break;
+            case 5: product_of_rows(&t, row, 5, q); break;
+            default: product_of_rows(&t, row, 6, q);
+            }
     } while (t.end < p->K);
 }
 
@@ -125,15 +176,27 @@ static inline size_t group_end(size_t row, size_t rows)
     return rows - row < GROUP_ROWS ? rows : row + GROUP_ROWS;
 }
 
+static struct weir__product group_of(const struct weir__product *p, size_t row)
+{
+    struct weir__product g = *p;
+    g.rows = group_end(row, p->rows) - row;
+    g.a = (const real *)p->a + row * p->a_row;
+    g.start = p->start ? (const real *)p->start + row * p->start_row : NULL;
+    g.c = (real *)p->c + row * p->c_row;
+    return g;
+}
+
 static void product(const struct weir__product *p)
 {
     size_t blocks = p->panels * BLOCKS_PER_PANEL;
     if (p->rows == 1) {
-        piece t = {p, 0, p->K};
-        FOR_ONE_ROW(product_block, &t, 0, blocks);
+        piece t = {.p = p, .end = p->K};
+        FOR_ONE_ROW(product_of_row, &t, 0, blocks);
         return;
     }
-    for (size_t row = 0; row < p->rows; row += GROUP_ROWS)
+    for (size_t row = 0; row < p->rows; row += GROUP_ROWS) {
+        struct weir__product group = group_of(p, row);
         for (size_t q = 0; q < blocks; q++)
-            product_rows(p, row, group_end(row, p->rows), q);
+            product_rows(&group, q);
+    }
 }
