@@ -113,16 +113,20 @@ static json_t *tensors_json(const weir_model *model)
     return all;
 }
 
-static void print_tensors(const weir_model *model)
+static int print_tensors(const weir_model *model)
 {
+    float *data = malloc(weir_model_parameters(model) * sizeof *data);
+    if (!data)
+        return complain("there is no memory left");
     printf("\n%-32s %16s %10s %10s %10s\n", "tensor", "shape", "size", "mean", "deviation");
     for (size_t i = 0; i < weir_model_tensor_count(model); i++) {
         weir_tensor t = weir_model_tensor(model, i);
+        weir_model_weights(model, i, data);
         size_t n = (t.rows ? t.rows : 1) * t.cols;
         double sum = 0, squares = 0;
         for (size_t j = 0; j < n; j++) {
-            sum += (double)t.data[j];
-            squares += (double)t.data[j] * (double)t.data[j];
+            sum += (double)data[j];
+            squares += (double)data[j] * (double)data[j];
         }
         double mean = sum / (double)n;
         char shape[48];
@@ -132,6 +136,8 @@ static void print_tensors(const weir_model *model)
             snprintf(shape, sizeof shape, "%zu", t.cols);
         printf("%-32s %16s %10zu %10.4f %10.4f\n", t.name, shape, n, mean, sqrt(fmax(0, squares / (double)n - mean * mean)));
     }
+    free(data);
+    return 0;
 }
 
 /* A table of names and values; what is nested is indented, what is long is cut. */
@@ -181,8 +187,9 @@ int cmd_info(int argc, char **argv)
             printf("\n");
             print_pairs(notes, 0);
         }
-        print_tensors(model);
-        status = finish_output();
+        status = print_tensors(model);
+        if (!status)
+            status = finish_output();
     }
     json_decref(s);
     json_decref(notes);

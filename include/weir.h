@@ -273,7 +273,7 @@ typedef struct weir_config {
     uint64_t reserved[4];            /* must be 0 */
 } weir_config;
 
-/* A named array of a model. `data` holds rows*cols floats; a vector has rows = 0. */
+/* A named array of a model. `data` holds rows*cols floats, row by row; a vector has rows = 0. */
 typedef struct weir_tensor {
     char name[48]; /* PyTorch's: "lstm.weight_ih_l0", "lstm.peephole_l0", "head.0.weight", ... */
     size_t rows, cols;
@@ -292,8 +292,10 @@ WEIR_API void weir_model_free(weir_model *model);
 /* The configuration with every default filled in; allocator and notes point into the model. */
 WEIR_API const weir_config *weir_model_config(const weir_model *model);
 WEIR_API size_t weir_model_tensor_count(const weir_model *model);
-/* Tensor `index` of the model's fixed list; its data lives as long as the model. index < weir_model_tensor_count(). */
+/* Name and shape of tensor `index` of the model's fixed list, without data. index < weir_model_tensor_count(). */
 WEIR_API weir_tensor weir_model_tensor(const weir_model *model, size_t index);
+/* Writes the numbers of tensor `index`, row by row, to `out`. The model holds them in the layout of its instruction set only. */
+WEIR_API void weir_model_weights(const weir_model *model, size_t index, float *out);
 /* Values per step of the output, O. */
 WEIR_API size_t weir_model_outputs(const weir_model *model);
 /* Number of weights. */

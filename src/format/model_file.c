@@ -262,13 +262,21 @@ weir_status weir_model_load(weir_model **out, const char *path, weir_isa isa, co
 
 /* ---- Writing ---- */
 
-/* The model's tensors, and behind each first bias a second one of zeros. */
-static size_t list_tensors(const weir_model *model, weir_tensor *list, const float *zeros)
+static size_t numbers_of(const weir_tensor *t)
+{
+    return (t->rows ? t->rows : 1) * t->cols;
+}
+
+/* The model's tensors with their weights, and behind each first bias a second one of zeros. */
+static size_t list_tensors(const weir_model *model, weir_tensor *list, float *weights, const float *zeros)
 {
     size_t count = 0;
     for (size_t i = 0; i < weir_model_tensor_count(model); i++) {
-        list[count] = weir_model_tensor(model, i);
-        const weir_tensor *t = &list[count++];
+        weir_tensor *t = &list[count++];
+        *t = weir_model_tensor(model, i);
+        weir_model_weights(model, i, weights);
+        t->data = weights;
+        weights += numbers_of(t);
         if (is_first_bias(t->name)) {
             list[count] = *t;
             list[count].data = zeros;
@@ -299,16 +307,18 @@ static weir_status write_bytes(const weir_allocator *a, const weir_model *model,
     const weir_config *config = weir_model_config(model);
     size_t most = 2 * weir_model_tensor_count(model), zeros_size = 4 * (size_t)config->hidden * sizeof(float);
     weir_tensor *list = weir__alloc(a, most * sizeof *list);
-    float *zeros = weir__alloc(a, zeros_size);
+    size_t weights_size = weir_model_parameters(model) * sizeof(float);
+    float *zeros = weir__alloc(a, zeros_size), *weights = weir__alloc(a, weights_size);
     json_t *metadata = build_metadata(config);
     weir_status status = WEIR_OK;
-    if (!list || !zeros)
-        status = weir__fail(err, WEIR_E_NOMEM, "no memory for the list of tensors");
+    if (!list || !zeros || !weights)
+        status = weir__fail(err, WEIR_E_NOMEM, "no memory for a copy of the weights");
     else if (!metadata)
         status = weir__fail(err, WEIR_E_ARGUMENT, "the model's notes are no valid UTF-8, which a file needs");
     else
-        status = weir__safetensors_write(a, metadata, list, list_tensors(model, list, zeros), bytes, size, err);
+        status = weir__safetensors_write(a, metadata, list, list_tensors(model, list, weights, zeros), bytes, size, err);
     json_decref(metadata);
+    weir__free(a, weights, weights_size);
     weir__free(a, zeros, zeros_size);
     weir__free(a, list, most * sizeof *list);
     return status;

@@ -6,7 +6,7 @@
 
 #include "init.h"
 
-static weir_status copy_tensor(const struct weir__param *p, const weir_tensor *t, float *weights, weir_error *err)
+static weir_status check_tensor(const struct weir__param *p, const weir_tensor *t, weir_error *err)
 {
     if (t->rows != p->rows || t->cols != p->cols)
         return weir__fail(err, WEIR_E_ARGUMENT, "tensor %s has shape (%zu, %zu), but must have (%zu, %zu)", p->name, t->rows, t->cols,
@@ -16,7 +16,6 @@ static weir_status copy_tensor(const struct weir__param *p, const weir_tensor *t
     for (size_t i = 0; i < p->count; i++)
         if (!isfinite(t->data[i]))
             return weir__fail(err, WEIR_E_NONFINITE, "tensor %s holds a NaN or an infinity at place %zu", p->name, i);
-    memcpy(weights + p->offset, t->data, p->count * sizeof *weights);
     return WEIR_OK;
 }
 
@@ -28,36 +27,45 @@ static const weir_tensor *find_tensor(const weir_tensor *tensors, size_t count, 
     return NULL;
 }
 
-static weir_status copy_tensors(const struct weir__params *ps, const weir_tensor *tensors, size_t count, float *weights, weir_error *err)
+/* The caller's tensors in the order of the list. */
+static weir_status sort_tensors(const struct weir__params *ps, const weir_tensor *tensors, size_t count, const float **sorted,
+                                weir_error *err)
 {
     for (size_t i = 0; i < ps->count; i++) {
         const weir_tensor *t = find_tensor(tensors, count, ps->list[i].name);
         if (!t)
             return weir__fail(err, WEIR_E_ARGUMENT, "tensor %s is missing", ps->list[i].name);
-        weir_status status = copy_tensor(ps->list + i, t, weights, err);
+        weir_status status = check_tensor(ps->list + i, t, err);
         if (status)
             return status;
+        sorted[i] = t->data;
     }
     if (count != ps->count)
         return weir__fail(err, WEIR_E_ARGUMENT, "%zu tensors were given, but this configuration has just %zu", count, ps->count);
     return WEIR_OK;
 }
 
-weir_status weir__model_pack(struct weir__network *net, const float *weights, weir_error *err)
+static weir_status set_weights(weir_model *m, const weir_tensor *tensors, size_t count, weir_error *err)
 {
-    const struct weir__kernels *k = net->k;
-    size_t n = net->params.size, bytes;
-    if (k->real_size == sizeof *weights) {
-        weir__network_pack(net, weights, NULL);
-        return WEIR_OK;
+    const weir_allocator *a = &m->allocator;
+    const struct weir__params *ps = &m->net.params;
+    const float **sorted = weir__alloc(a, ps->count * sizeof *sorted);
+    float *fresh = tensors ? NULL : weir__alloc(a, ps->size * sizeof *fresh);
+    weir_status status;
+    if (!sorted || (!tensors && !fresh))
+        status = weir__fail(err, WEIR_E_NOMEM, "no memory for %zu weights", ps->weights);
+    else if (tensors)
+        status = sort_tensors(ps, tensors, count, sorted, err);
+    else {
+        status = weir__init_weights(&m->config, ps, fresh, a, err);
+        for (size_t i = 0; i < ps->count; i++)
+            sorted[i] = fresh + ps->list[i].offset;
     }
-    void *wide = weir__size_mul(&bytes, n, k->real_size) ? weir__alloc(&net->allocator, bytes) : NULL;
-    if (!wide)
-        return weir__fail(err, WEIR_E_NOMEM, "no memory for the weights in double precision");
-    k->from_float(n, weights, wide);
-    weir__network_pack(net, wide, NULL);
-    weir__free(&net->allocator, wide, bytes);
-    return WEIR_OK;
+    if (!status)
+        weir__network_set(&m->net, sorted);
+    weir__free(a, fresh, ps->size * sizeof *fresh);
+    weir__free(a, sorted, ps->count * sizeof *sorted);
+    return status;
 }
 
 static weir_status build(weir_model *m, const struct weir__kernels *k, const weir_tensor *tensors, size_t count, weir_error *err)
@@ -71,14 +79,7 @@ static weir_status build(weir_model *m, const struct weir__kernels *k, const wei
     m->config.notes = m->notes;
     m->config.allocator = &m->allocator;
     weir_status status = weir__network_new(&m->net, &m->config, k, false, err);
-    if (status)
-        return status;
-    m->weights = weir__alloc(a, m->net.params.size * sizeof *m->weights);
-    if (!m->weights)
-        return weir__fail(err, WEIR_E_NOMEM, "no memory for %zu weights", m->net.params.weights);
-    status = tensors ? copy_tensors(&m->net.params, tensors, count, m->weights, err)
-                     : weir__init_weights(&m->config, &m->net.params, m->weights, a, err);
-    return status ? status : weir__model_pack(&m->net, m->weights, err);
+    return status ? status : set_weights(m, tensors, count, err);
 }
 
 weir_status weir_model_new(weir_model **out, const weir_config *config, const weir_tensor *tensors, size_t count, weir_error *err)
@@ -112,8 +113,6 @@ void weir_model_free(weir_model *m)
     if (!m)
         return;
     weir_allocator a = m->allocator;
-    if (m->weights)
-        weir__free(&a, m->weights, m->net.params.size * sizeof *m->weights);
     weir__network_free(&m->net);
     if (m->notes)
         weir__free(&a, m->notes, strlen(m->notes) + 1);
@@ -133,9 +132,14 @@ size_t weir_model_tensor_count(const weir_model *m)
 weir_tensor weir_model_tensor(const weir_model *m, size_t index)
 {
     const struct weir__param *p = m->net.params.list + index;
-    weir_tensor t = {.rows = p->rows, .cols = p->cols, .data = m->weights + p->offset};
+    weir_tensor t = {.rows = p->rows, .cols = p->cols};
     memcpy(t.name, p->name, sizeof t.name);
     return t;
+}
+
+void weir_model_weights(const weir_model *m, size_t index, float *out)
+{
+    weir__network_get(&m->net, index, out);
 }
 
 size_t weir_model_outputs(const weir_model *m)

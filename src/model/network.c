@@ -1,98 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "network.h"
 
+#include "pack.h"
+
 #include <string.h>
 
-/* ---- Packing: one index map from packed places to weights ---- */
-
-/* Lays packed arrays one behind the other: first counts (map NULL), then writes the map. */
-struct packer {
-    uint32_t *map;
-    size_t at, lanes;
-};
-
-/* Which row of a (4H, .) matrix a column of a row of panels is, or SIZE_MAX for padding. hidden 0: a plain matrix of n rows. */
-static size_t row_of_column(size_t lanes, size_t hidden, size_t n, size_t column)
-{
-    if (!hidden)
-        return column < n ? column : SIZE_MAX;
-    size_t gate = column / lanes % 4, unit = column / (4 * lanes) * lanes + column % lanes;
-    return unit < hidden ? gate * hidden + unit : SIZE_MAX;
-}
-
-static size_t panels_of(size_t hidden, size_t n)
-{
-    return hidden ? (hidden + WEIR__UNITS - 1) / WEIR__UNITS : (n + WEIR__COLUMNS - 1) / WEIR__COLUMNS;
-}
-
-static void put(struct packer *p, size_t from)
-{
-    if (p->map)
-        p->map[p->at] = from == SIZE_MAX ? (uint32_t)WEIR__NOWHERE : (uint32_t)from;
-    p->at++;
-}
-
-/* Lays out a matrix of `columns` columns, a whole number of panels, as blocks of [K][4][lanes]. */
-#define FOR_EACH_PLACE(p, columns, K, column, k)                                                                          \
-    for (size_t block_ = 4 * (p)->lanes, first_ = 0; first_ < (columns); first_ += block_)                                \
-        for (size_t k = 0; k < (K); k++)                                                                                  \
-            for (size_t column = first_; column < first_ + block_; column++)
-
-/* W (n, cols) -> [panels][cols][64] */
-static size_t pack_matrix(struct packer *p, const struct weir__param *w, size_t hidden)
-{
-    size_t begin = p->at;
-    FOR_EACH_PLACE(p, panels_of(hidden, w->rows) * WEIR__COLUMNS, w->cols, column, k)
-    {
-        size_t row = row_of_column(p->lanes, hidden, w->rows, column);
-        put(p, row == SIZE_MAX ? SIZE_MAX : w->offset + row * w->cols + k);
-    }
-    return begin;
-}
-
-/* W^T -> [ceil(cols / 64)][rows of W, of gates in the order [panel][4][16] with padding][64] */
-static size_t pack_transposed(struct packer *p, const struct weir__param *w, size_t hidden)
-{
-    size_t begin = p->at, K = hidden ? panels_of(hidden, 0) * WEIR__COLUMNS : w->rows;
-    FOR_EACH_PLACE(p, weir__columns_row(w->cols), K, column, k)
-    {
-        size_t row = hidden ? row_of_column(WEIR__UNITS, hidden, 0, k) : k;
-        put(p, row == SIZE_MAX || column >= w->cols ? SIZE_MAX : w->offset + row * w->cols + column);
-    }
-    return begin;
-}
-
-/* The bias of the gates (4H) -> [panels][64] */
-static size_t pack_bias(struct packer *p, const struct weir__param *v, size_t hidden)
-{
-    size_t begin = p->at;
-    for (size_t i = 0; i < panels_of(hidden, 0) * WEIR__COLUMNS; i++) {
-        size_t row = row_of_column(p->lanes, hidden, 0, i);
-        put(p, row == SIZE_MAX ? SIZE_MAX : v->offset + row);
-    }
-    return begin;
-}
-
-/* vectors (groups, n) -> [ceil(n / 16)][slots][16] */
-static size_t pack_units(struct packer *p, const struct weir__param *v, size_t groups, size_t n, size_t slots)
-{
-    size_t begin = p->at;
-    for (size_t panel = 0; panel < (n + WEIR__UNITS - 1) / WEIR__UNITS; panel++)
-        for (size_t i = 0; i < slots * WEIR__UNITS; i++) {
-            size_t unit = panel * WEIR__UNITS + i % WEIR__UNITS, group = i / WEIR__UNITS;
-            put(p, unit < n && group < groups ? v->offset + group * n + unit : SIZE_MAX);
-        }
-    return begin;
-}
-
-/* vector (n) -> [round up to 64] */
-static size_t pack_columns(struct packer *p, const struct weir__param *v)
-{
-    size_t begin = p->at;
-    for (size_t i = 0; i < weir__columns_row(v->count); i++)
-        put(p, i < v->count ? v->offset + i : SIZE_MAX);
-    return begin;
-}
+/* ---- Places of the packed arrays ---- */
 
 static const struct weir__param *find(const struct weir__network *net, enum weir__param_kind kind, size_t layer, size_t d)
 {
@@ -105,42 +18,42 @@ static const void *place(const struct weir__network *net, size_t position)
     return net->packed ? weir__at(net->k, net->packed, position) : NULL;
 }
 
-static void place_lstm(struct weir__network *net, struct packer *p, size_t layer, size_t d)
+static void place_lstm(struct weir__network *net, struct weir__packer *p, size_t layer, size_t d)
 {
     struct weir__lstm *l = net->lstm + layer * weir__directions(&net->config) + d;
     size_t H = l->hidden;
-    l->wx = place(net, pack_matrix(p, find(net, WEIR__WEIGHT_IH, layer, d), H));
-    l->wh = place(net, pack_matrix(p, find(net, WEIR__WEIGHT_HH, layer, d), H));
-    l->bias = place(net, pack_bias(p, find(net, WEIR__BIAS, layer, d), H));
+    l->wx = place(net, weir__pack_matrix(p, find(net, WEIR__WEIGHT_IH, layer, d), H));
+    l->wh = place(net, weir__pack_matrix(p, find(net, WEIR__WEIGHT_HH, layer, d), H));
+    l->bias = place(net, weir__pack_bias(p, find(net, WEIR__BIAS, layer, d), H));
     if (l->peepholes)
-        l->peephole = place(net, pack_units(p, find(net, WEIR__PEEPHOLE, layer, d), 3, H, 3));
+        l->peephole = place(net, weir__pack_units(p, find(net, WEIR__PEEPHOLE, layer, d), 3, H, 3));
     if (weir__cell_has_slopes(&net->config))
-        l->slope = place(net, pack_units(p, find(net, WEIR__SLOPE, layer, d), 5, H, WEIR__SLOPES / WEIR__UNITS));
+        l->slope = place(net, weir__pack_units(p, find(net, WEIR__SLOPE, layer, d), 5, H, WEIR__SLOPES / WEIR__UNITS));
     if (l->project)
-        l->wr = place(net, pack_matrix(p, find(net, WEIR__WEIGHT_HR, layer, d), 0));
+        l->wr = place(net, weir__pack_matrix(p, find(net, WEIR__WEIGHT_HR, layer, d), 0));
 }
 
-static void place_lstm_transposed(struct weir__network *net, struct packer *p, size_t layer, size_t d)
+static void place_lstm_transposed(struct weir__network *net, struct weir__packer *p, size_t layer, size_t d)
 {
     struct weir__lstm *l = net->lstm + layer * weir__directions(&net->config) + d;
     if (layer > 0)
-        l->wx_t = place(net, pack_transposed(p, find(net, WEIR__WEIGHT_IH, layer, d), l->hidden));
-    l->wh_t = place(net, pack_transposed(p, find(net, WEIR__WEIGHT_HH, layer, d), l->hidden));
+        l->wx_t = place(net, weir__pack_transposed(p, find(net, WEIR__WEIGHT_IH, layer, d), l->hidden));
+    l->wh_t = place(net, weir__pack_transposed(p, find(net, WEIR__WEIGHT_HH, layer, d), l->hidden));
     if (l->project)
-        l->wr_t = place(net, pack_transposed(p, find(net, WEIR__WEIGHT_HR, layer, d), 0));
+        l->wr_t = place(net, weir__pack_transposed(p, find(net, WEIR__WEIGHT_HR, layer, d), 0));
 }
 
-static void place_dense(struct weir__network *net, struct packer *p, size_t i)
+static void place_dense(struct weir__network *net, struct weir__packer *p, size_t i)
 {
     struct weir__dense *d = net->head + i;
-    d->w = place(net, pack_matrix(p, find(net, WEIR__DENSE_WEIGHT, i, 0), 0));
-    d->bias = place(net, pack_columns(p, find(net, WEIR__DENSE_BIAS, i, 0)));
+    d->w = place(net, weir__pack_matrix(p, find(net, WEIR__DENSE_WEIGHT, i, 0), 0));
+    d->bias = place(net, weir__pack_columns(p, find(net, WEIR__DENSE_BIAS, i, 0)));
     if (d->activation.id == WEIR_PRELU)
-        d->slope = place(net, pack_columns(p, find(net, WEIR__DENSE_SLOPE, i, 0)));
+        d->slope = place(net, weir__pack_columns(p, find(net, WEIR__DENSE_SLOPE, i, 0)));
 }
 
 /* Walks over all packed arrays; with net->packed set, points the layers at them. */
-static void place_all(struct weir__network *net, struct packer *p)
+static void place_all(struct weir__network *net, struct weir__packer *p)
 {
     size_t D = weir__directions(&net->config), L = net->config.layers, heads = weir__dense_count(&net->config);
     for (size_t layer = 0; layer < L; layer++)
@@ -154,7 +67,7 @@ static void place_all(struct weir__network *net, struct packer *p)
             for (size_t d = 0; d < D; d++)
                 place_lstm_transposed(net, p, layer, d);
         for (size_t i = 0; i < heads; i++)
-            net->head[i].w_t = place(net, pack_transposed(p, find(net, WEIR__DENSE_WEIGHT, i, 0), 0));
+            net->head[i].w_t = place(net, weir__pack_transposed(p, find(net, WEIR__DENSE_WEIGHT, i, 0), 0));
     }
     net->packed_size = p->at;
 }
@@ -168,7 +81,7 @@ static void describe_layers(struct weir__network *net)
             .inputs = weir__layer_inputs(c, i / D),
             .hidden = c->hidden,
             .projected = weir__projected(c),
-            .panels = panels_of(c->hidden, 0),
+            .panels = (c->hidden + WEIR__UNITS - 1) / WEIR__UNITS,
             .tokens = c->tokens && i / D == 0,
             .peepholes = !c->no_peepholes,
             .no_forget_gate = c->no_forget_gate,
@@ -204,6 +117,11 @@ static size_t packed_bytes(const struct weir__network *net)
     return (net->packed_size + weir__round_up(net->config.hidden, WEIR__UNITS)) * net->k->real_size;
 }
 
+static size_t map_bytes(const struct weir__network *net)
+{
+    return net->packed_size * sizeof *net->map;
+}
+
 static size_t lstm_bytes(const struct weir__network *net)
 {
     return net->config.layers * weir__directions(&net->config) * sizeof *net->lstm;
@@ -223,24 +141,18 @@ weir_status weir__network_new(struct weir__network *net, const weir_config *reso
     net->lstm = weir__alloc(a, lstm_bytes(net));
     if (net->lstm) {
         describe_layers(net);
-        place_all(net, &(struct packer){.lanes = k->lanes});
+        place_all(net, &(struct weir__packer){.mode = WEIR__PACK_COUNT, .k = k});
         net->packed = weir__alloc(a, packed_bytes(net));
-        net->map = weir__alloc(a, net->packed_size * sizeof *net->map);
+        net->map = training ? weir__alloc(a, map_bytes(net)) : NULL;
     }
-    if (!net->packed || !net->map) {
+    if (!net->packed || (training && !net->map)) {
         size_t weights = net->params.weights;
         weir__network_free(net);
         return weir__fail(err, WEIR_E_NOMEM, "no memory for the network's %zu weights", weights);
     }
-    place_all(net, &(struct packer){.map = net->map, .lanes = k->lanes});
+    place_all(net, &(struct weir__packer){.mode = training ? WEIR__PACK_MAP : WEIR__PACK_COUNT, .k = k, .map = net->map});
     place_keep(net);
     return WEIR_OK;
-}
-
-static void drop_map(struct weir__network *net)
-{
-    weir__free(&net->allocator, net->map, net->packed_size * sizeof *net->map);
-    net->map = NULL;
 }
 
 void weir__network_free(struct weir__network *net)
@@ -248,7 +160,7 @@ void weir__network_free(struct weir__network *net)
     if (!net->k)
         return;
     const weir_allocator *a = &net->allocator;
-    drop_map(net);
+    weir__free(a, net->map, map_bytes(net));
     weir__free(a, net->packed, packed_bytes(net));
     weir__free(a, net->lstm, lstm_bytes(net));
     weir__params_free(&net->params, a);
@@ -274,6 +186,17 @@ void weir__network_pack(struct weir__network *net, const void *weights, const we
 {
     struct pack_job job = {net, weights};
     weir__parallel_for(parallel, (net->packed_size + PACK_PIECE - 1) / PACK_PIECE, pack_piece, &job);
-    if (!net->transposed)
-        drop_map(net); /* a running model's weights never change again */
+}
+
+void weir__network_set(struct weir__network *net, const float *const *tensors)
+{
+    place_all(net, &(struct weir__packer){
+                       .mode = WEIR__PACK_WRITE, .k = net->k, .params = &net->params, .packed = net->packed, .from = tensors});
+}
+
+void weir__network_get(const struct weir__network *net, size_t index, float *out)
+{
+    struct weir__network view = *net; /* placing the arrays anew finds them where they are */
+    const struct weir__param *only = net->params.list + index;
+    place_all(&view, &(struct weir__packer){.mode = WEIR__PACK_READ, .k = net->k, .packed = net->packed, .only = only, .to = out});
 }

@@ -25,7 +25,11 @@ struct weir__network {
 weir_status weir__network_new(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
                               weir_error *err);
 void weir__network_free(struct weir__network *net);
-/* Packs the weights, `params.size` reals in the order of the list. */
+/* Sets the weights of a network that runs: the data of each tensor of the list. */
+void weir__network_set(struct weir__network *net, const float *const *tensors);
+/* Gives tensor `index` of the list. */
+void weir__network_get(const struct weir__network *net, size_t index, float *out);
+/* Packs the weights of a network that trains, `params.size` reals in the order of the list. */
 void weir__network_pack(struct weir__network *net, const void *weights, const weir_parallel *parallel);
 /* One direction of one layer. */
 static inline const struct weir__lstm *weir__network_lstm(const struct weir__network *net, size_t layer, size_t direction)

@@ -133,6 +133,19 @@ static void free_arrays(weir_trainer *t)
 
 /* ---- Life ---- */
 
+/* The model's tensor i as reals. */
+static weir_status take_weights(weir_trainer *t, const weir_model *model, size_t i, weir_error *err)
+{
+    const struct weir__param *p = t->net.params.list + i;
+    float *numbers = weir__alloc(&t->allocator, p->count * sizeof *numbers);
+    if (!numbers)
+        return weir__fail(err, WEIR_E_NOMEM, "no memory for a copy of tensor %s", p->name);
+    weir_model_weights(model, i, numbers);
+    t->net.k->from_float(p->count, numbers, weir__at(t->net.k, t->weights, p->offset));
+    weir__free(&t->allocator, numbers, p->count * sizeof *numbers);
+    return WEIR_OK;
+}
+
 static weir_status build(weir_trainer *t, const weir_model *model, weir_error *err)
 {
     size_t notes = strlen(model->notes) + 1;
@@ -149,7 +162,8 @@ static weir_status build(weir_trainer *t, const weir_model *model, weir_error *e
     if (!make_arrays(t))
         return weir__fail(err, WEIR_E_NOMEM, "no memory to train %zu weights on batches of %u steps of %u rows",
                           t->net.params.weights, (unsigned)t->config.steps, (unsigned)t->config.rows);
-    t->net.k->from_float(t->net.params.size, model->weights, t->weights);
+    for (size_t i = 0; i < t->net.params.count; i++)
+        TRY(take_weights(t, model, i, err));
     weir__network_pack(&t->net, t->weights, weir__trainer_parallel(t));
     t->power1 = t->power2 = t->plateau_factor = 1;
     return WEIR_OK;

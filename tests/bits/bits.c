@@ -15,6 +15,8 @@
 
 #include <weir.h>
 
+#include "../unit/tensors.h"
+
 enum { ROWS = 64, MOST_THREADS = 8 };
 
 static void check(weir_status status, const weir_error *err)
@@ -352,8 +354,9 @@ static void train(const weir_model *m, size_t number, const struct data *d, cons
     add(&best.train_loss, sizeof best.train_loss);
     add(&best.valid_loss, sizeof best.valid_loss);
     for (size_t i = 0; i < weir_model_tensor_count(end); i++) {
-        weir_tensor w = weir_model_tensor(end, i);
-        add(w.data, (w.rows ? w.rows : 1) * w.cols * sizeof *w.data);
+        weir_tensor w = whole_tensor(end, i);
+        add(w.data, numbers(&w) * sizeof *w.data);
+        free_tensor(w);
     }
     weir_model_free(end);
     weir_trainer_free(t);

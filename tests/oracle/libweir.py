@@ -84,6 +84,8 @@ library.weir_model_tensor.restype = Tensor
 for name in ("weir_model_tensor_count", "weir_model_outputs", "weir_model_parameters", "weir_stream_size"):
     getattr(library, name).restype = c_size_t
 library.weir_model_tensor.argtypes = [c_void_p, c_size_t]
+library.weir_model_weights.argtypes = [c_void_p, c_size_t, c_void_p]
+library.weir_model_weights.restype = None
 library.weir_trainer_gradient.argtypes = [c_void_p, c_size_t, c_void_p]
 library.weir_stream_init.argtypes = [POINTER(c_void_p), c_void_p, c_size_t, c_void_p, c_uint32, POINTER(Error)]
 for name in ("weir_model_free", "weir_trainer_free", "weir_stream_reset"):
@@ -180,7 +182,8 @@ class Model:
         out = {}
         for i in range(library.weir_model_tensor_count(self.handle)):
             t = library.weir_model_tensor(self.handle, i)
-            array = np.ctypeslib.as_array(t.data, (max(t.rows, 1) * t.cols,)).copy()
+            array = np.empty(max(t.rows, 1) * t.cols, np.float32)
+            library.weir_model_weights(self.handle, i, array.ctypes.data)
             out[t.name.decode()] = array.reshape(t.rows, t.cols) if t.rows else array
         return out
 

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "tensors.h"
+
 /* ---- Files as bytes ---- */
 
 typedef struct file {
@@ -162,21 +164,18 @@ static void assert_same_config(const weir_config *a, const weir_config *b)
     assert_string_equal(a->notes, b->notes);
 }
 
-static size_t numbers(const weir_tensor *t)
-{
-    return (t->rows ? t->rows : 1) * t->cols;
-}
-
 static void assert_same_model(const weir_model *a, const weir_model *b)
 {
     assert_same_config(weir_model_config(a), weir_model_config(b));
     assert_int_equal(weir_model_tensor_count(a), weir_model_tensor_count(b));
     for (size_t i = 0; i < weir_model_tensor_count(a); i++) {
-        weir_tensor s = weir_model_tensor(a, i), t = weir_model_tensor(b, i);
+        weir_tensor s = whole_tensor(a, i), t = whole_tensor(b, i);
         assert_string_equal(s.name, t.name);
         assert_int_equal(s.rows, t.rows);
         assert_int_equal(s.cols, t.cols);
         assert_memory_equal(s.data, t.data, numbers(&s) * sizeof(float));
+        free_tensor(s);
+        free_tensor(t);
     }
 }
 
@@ -225,8 +224,9 @@ static void odd_numbers_keep_their_bits(void **state)
     assert_int_equal(weir_model_load(&loaded, "model.weir", WEIR_ISA_BEST, NULL, NULL), WEIR_OK);
     assert_same_model(strange, loaded);
     for (size_t i = 0; i < count; i++) {
-        weir_tensor t = weir_model_tensor(loaded, i);
+        weir_tensor t = whole_tensor(loaded, i);
         assert_memory_equal(t.data, data[i], numbers(&t) * sizeof(float));
+        free_tensor(t);
         free(data[i]);
     }
     weir_model_free(model);
@@ -265,7 +265,7 @@ static weir_tensor find_tensor(const weir_model *model, const char *name)
 {
     for (size_t i = 0; i < weir_model_tensor_count(model); i++)
         if (!strcmp(weir_model_tensor(model, i).name, name))
-            return weir_model_tensor(model, i);
+            return whole_tensor(model, i);
     fail_msg("no tensor %s", name);
     return (weir_tensor){0};
 }
@@ -297,6 +297,7 @@ static void two_biases_are_added(void **state)
     weir_tensor bias = find_tensor(model, "lstm.bias_ih_l0");
     for (int i = 0; i < 12; i++)
         assert_true(bias.data[i] == first[i] + second[i]);
+    free_tensor(bias);
     weir_model_free(model);
 
     float large = 3e38f;

@@ -12,6 +12,8 @@
 
 #include <weir.h>
 
+#include "tensors.h"
+
 enum { T = 9, B = 4, I = 3, H = 6, P = 4, MOST = T * B * 16 };
 
 static uint32_t noise = 7;
@@ -86,13 +88,14 @@ static void shapes_are_as_written(void **state)
     size_t weights = 0, count = sizeof expected / sizeof *expected;
     assert_int_equal(weir_model_tensor_count(m), count);
     for (size_t i = 0; i < count; i++) {
-        weir_tensor t = weir_model_tensor(m, i);
+        weir_tensor t = whole_tensor(m, i);
         assert_string_equal(t.name, expected[i].name);
         assert_int_equal(t.rows, expected[i].rows);
         assert_int_equal(t.cols, expected[i].cols);
         weights += (t.rows ? t.rows : 1) * t.cols;
         for (size_t j = 0; j < t.cols; j++)
             assert_true(isfinite(t.data[j]));
+        free_tensor(t);
     }
     assert_int_equal(weir_model_parameters(m), weights);
     assert_int_equal(weir_model_outputs(m), 4);
@@ -112,9 +115,10 @@ static void defaults_are_filled_in(void **state)
     assert_int_equal(c->seed, 1);
     assert_string_equal(c->notes, "");
     assert_int_equal(weir_model_outputs(m), 128);
-    weir_tensor bias = weir_model_tensor(m, 2);
+    weir_tensor bias = whole_tensor(m, 2);
     for (size_t j = 0; j < 512; j++) /* the forget gate starts open */
         assert_true(bias.data[j] == (j / 128 == 1 ? 1.0f : 0.0f));
+    free_tensor(bias);
     weir_model_free(m);
 }
 
@@ -248,9 +252,11 @@ static void tokens_are_one_hot_vectors(void **state)
     c.allocator = NULL;
     weir_tensor tensors[4];
     for (size_t i = 0; i < 4; i++)
-        tensors[i] = weir_model_tensor(real_model, i);
+        tensors[i] = whole_tensor(real_model, i);
     weir_model *token_model;
     assert_int_equal(weir_model_new(&token_model, &c, tensors, 4, NULL), WEIR_OK);
+    for (size_t i = 0; i < 4; i++)
+        free_tensor(tensors[i]);
     uint32_t ids[T * B];
     float one_hot[T * B * N] = {0}, y[2][T * B * H];
     for (size_t i = 0; i < T * B; i++) {
@@ -391,12 +397,13 @@ static void bad_tensors_are_refused(void **state)
     assert_int_equal(weir_model_tensor_count(m), N);
     weir_tensor good[N], t[N + 1];
     for (size_t i = 0; i < N; i++)
-        good[N - 1 - i] = weir_model_tensor(m, i); /* any order */
+        good[N - 1 - i] = whole_tensor(m, i); /* any order */
     assert_int_equal(weir_model_new(&made, &c, good, N, NULL), WEIR_OK);
     for (size_t i = 0; i < N; i++) {
-        weir_tensor a = weir_model_tensor(m, i), b = weir_model_tensor(made, i);
-        assert_memory_equal(a.data, b.data, (a.rows ? a.rows : 1) * a.cols * sizeof(float));
-        assert_ptr_not_equal(a.data, b.data);
+        weir_tensor a = whole_tensor(m, i), b = whole_tensor(made, i);
+        assert_memory_equal(a.data, b.data, numbers(&a) * sizeof(float));
+        free_tensor(a);
+        free_tensor(b);
     }
     weir_model_free(made);
 
@@ -433,6 +440,8 @@ static void bad_tensors_are_refused(void **state)
         if (status != (fault == 3 ? WEIR_E_NONFINITE : WEIR_E_ARGUMENT) || made || !err.text[0])
             fail_msg("fault %d of the tensors gives %d: %s", fault, status, err.text);
     }
+    for (size_t i = 0; i < N; i++)
+        free_tensor(good[i]);
     weir_model_free(m);
 }
 
@@ -500,6 +509,7 @@ static void sizes_that_overflow_end_in_an_error(void **state)
 struct budget {
     long left; /* allocations until the failure */
     long live;
+    size_t bytes, most; /* allocated now, and at the worst moment */
 };
 
 static void *limited_alloc(void *ctx, size_t size, size_t align)
@@ -511,14 +521,18 @@ static void *limited_alloc(void *ctx, size_t size, size_t align)
     if (posix_memalign(&p, align < sizeof(void *) ? sizeof(void *) : align, size ? size : 1))
         return NULL;
     b->live++;
+    b->bytes += size;
+    b->most = b->most > b->bytes ? b->most : b->bytes;
     return p;
 }
 
 static void limited_free(void *ctx, void *p, size_t size)
 {
-    (void)size;
-    if (p)
-        ((struct budget *)ctx)->live--;
+    struct budget *b = ctx;
+    if (p) {
+        b->live--;
+        b->bytes -= size;
+    }
     free(p);
 }
 
@@ -566,9 +580,40 @@ static void every_failing_allocation_ends_cleanly(void **state)
     assert_true(n > 1);
 }
 
+static void a_model_holds_its_weights_once(void **state)
+{
+    (void)state;
+    struct budget budget = {.left = 1000};
+    weir_allocator a = {limited_alloc, limited_free, &budget};
+    enum { TINY = 4096, ROWS = 2, STEPS = 3 };
+    static float in[STEPS * ROWS * 64], out[STEPS * ROWS * 256];
+    weir_config c = {.inputs = 64, .hidden = 256, .layers = 2, .allocator = &a};
+    weir_model *first = model_of(c), *m;
+    enum { N = 8 };
+    weir_tensor tensors[N];
+    assert_int_equal(weir_model_tensor_count(first), N);
+    for (size_t i = 0; i < N; i++)
+        tensors[i] = whole_tensor(first, i);
+    size_t weights = weir_model_parameters(first) * sizeof(float);
+    assert_true(budget.bytes < weights + TINY);
+    weir_model_free(first);
+    budget.most = 0;
+    assert_int_equal(weir_model_new(&m, &c, tensors, N, NULL), WEIR_OK); /* from the caller's arrays, not even while it is made */
+    assert_true(budget.most < weights + TINY);
+    assert_int_equal(weir_model_run(m, &(weir_batch){.steps = STEPS, .rows = ROWS, .x = in}, out, NULL, NULL, NULL, NULL), WEIR_OK);
+    size_t row_step = 64 + 4 * 256 + 2 * 256; /* x, z, h of two layers */
+    size_t state_of_row = 6 * 256;            /* h and c of two layers, and the cell states at work */
+    assert_true(budget.most < weights + (STEPS * row_step * 2 + state_of_row * 2) * ROWS * sizeof(float) + TINY);
+    weir_model_free(m);
+    assert_int_equal(budget.bytes, 0);
+    for (size_t i = 0; i < N; i++)
+        free_tensor(tensors[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_model_holds_its_weights_once),
         cmocka_unit_test(shapes_are_as_written),
         cmocka_unit_test(defaults_are_filled_in),
         cmocka_unit_test(a_row_does_not_depend_on_its_neighbours),

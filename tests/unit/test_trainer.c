@@ -13,6 +13,7 @@
 #include <weir.h>
 
 #include "../../src/train/trainer.h"
+#include "tensors.h"
 
 enum { T = 12, B = 4, MOST = 8192 };
 
@@ -52,10 +53,9 @@ static size_t weights_of(const weir_trainer *t, float *out)
     assert_int_equal(weir_trainer_model(t, &m, NULL, NULL), WEIR_OK);
     for (size_t i = 0; i < weir_model_tensor_count(m); i++) {
         weir_tensor w = weir_model_tensor(m, i);
-        size_t count = (w.rows ? w.rows : 1) * w.cols;
-        assert_true(n + count <= MOST);
-        memcpy(out + n, w.data, count * sizeof *out);
-        n += count;
+        assert_true(n + numbers(&w) <= MOST);
+        weir_model_weights(m, i, out + n);
+        n += numbers(&w);
     }
     weir_model_free(m);
     return n;
@@ -225,10 +225,10 @@ static void only_a_step_changes_the_weights(void **state)
     weights_of(t, now);
     assert_memory_not_equal(start, now, n * sizeof *now);
     for (size_t i = 0, at = 0; i < weir_model_tensor_count(m); i++) { /* the model itself is untouched */
-        weir_tensor w = weir_model_tensor(m, i);
-        size_t count = (w.rows ? w.rows : 1) * w.cols;
-        assert_memory_equal(w.data, start + at, count * sizeof *start);
-        at += count;
+        weir_tensor w = whole_tensor(m, i);
+        assert_memory_equal(w.data, start + at, numbers(&w) * sizeof *start);
+        at += numbers(&w);
+        free_tensor(w);
     }
     assert_true(weir_trainer_memory(t) > n * 4 * sizeof(float));
     weir_trainer_free(t);
@@ -348,10 +348,12 @@ static void weight_decay_is_for_matrices_only(void **state)
     assert_int_equal(weir_trainer_step(t, &b, NULL, NULL), WEIR_OK);
     assert_int_equal(weir_trainer_model(t, &end, NULL, NULL), WEIR_OK);
     for (size_t i = 0; i < weir_model_tensor_count(m); i++) {
-        weir_tensor from = weir_model_tensor(m, i), to = weir_model_tensor(end, i);
+        weir_tensor from = whole_tensor(m, i), to = whole_tensor(end, i);
         bool decays = strstr(from.name, "weight") != NULL;
-        for (size_t j = 0; j < (from.rows ? from.rows : 1) * from.cols; j++)
+        for (size_t j = 0; j < numbers(&from); j++)
             assert_true(fabsf(to.data[j] - from.data[j] * (decays ? 0.75f : 1.0f)) < 1e-7f);
+        free_tensor(from);
+        free_tensor(to);
     }
     weir_model_free(end);
     weir_trainer_free(t);
