@@ -22,11 +22,18 @@ static uint32_t number_of(const char *word, uint32_t most)
     return n && !*end && n <= most ? (uint32_t)n : 0;
 }
 
+/* In the order of weir_weights. */
+static const char *const forms[] = {"f32", "bf16", "int8"};
+static const double bytes_of_form[] = {4, 2, 1};
+
 /* Takes one word; false if it means nothing. */
 static bool read_word(const char *word, problem *p)
 {
-    if (strcmp(word, "f32") == 0)
-        return true;
+    for (int form = 0; form < 3; form++)
+        if (strcmp(word, forms[form]) == 0) {
+            p->weights = (weir_weights)form;
+            return true;
+        }
     if (strcmp(word, "peep") == 0)
         return p->peepholes = true;
     switch (word[0]) {
@@ -44,7 +51,7 @@ static void write_text(problem *p)
     char inputs[16] = "";
     if (p->inputs != (p->kind == 1 ? 1 : p->hidden))
         snprintf(inputs, sizeof inputs, "-I%u", (unsigned)p->inputs);
-    snprintf(p->text, sizeof p->text, "R%u-f32-L%u-H%u%s-T%u-B%u%s", (unsigned)p->kind, (unsigned)p->layers, (unsigned)p->hidden, inputs,
+    snprintf(p->text, sizeof p->text, "R%u-%s-L%u-H%u%s-T%u-B%u%s", (unsigned)p->kind, forms[p->weights], (unsigned)p->layers, (unsigned)p->hidden, inputs,
              (unsigned)p->steps, (unsigned)p->rows, p->peepholes ? "-peep" : "");
 }
 
@@ -61,7 +68,9 @@ bool problem_read(const char *text, problem *p, weir_error *err)
     *p = (problem){.kind = kind, .layers = kind == 1 ? 1 : 2, .hidden = 128, .steps = kind < 3 ? 1 : 64, .rows = kind < 3 ? 1 : 16};
     while ((word = strsep(&rest, "-")))
         if (!read_word(word, p))
-            return refuse(err, text, "after the kind come f32, L, H, I, T or B with a number, or peep, as in R2-f32-L2-H256-T1-B1-peep");
+            return refuse(err, text, "after the kind come f32, bf16, int8, L, H, I, T or B with a number, or peep, as in R2-f32-L2-H256-T1-B1-peep");
+    if (kind == 4 && p->weights != WEIR_WEIGHTS_F32)
+        return refuse(err, text, "only float32 weights can be trained");
     if (!p->inputs)
         p->inputs = kind == 1 ? 1 : p->hidden;
     write_text(p);
@@ -85,25 +94,26 @@ double problem_flops(const problem *p)
 }
 
 /* `rows` products with a matrix of K x 4H weights, all at once. */
-static double product_limit(double rows, double K, double H, double flops, double rate)
+static double product_limit(const problem *p, double rows, double K, double flops, double rate)
 {
-    double compute = 8 * H * K * rows / flops, reading = 16 * H * K / rate;
+    double H = p->hidden, reading = 4 * H * K * bytes_of_form[p->weights] / rate;
+    double compute = p->weights == WEIR_WEIGHTS_INT8 ? 0 : 8 * H * K * rows / flops;
     return compute > reading ? compute : reading;
 }
 
 double problem_limit(const problem *p, double flops, double (*bandwidth)(void *ctx, double bytes), void *ctx)
 {
-    double H = p->hidden, T = p->steps, B = p->rows, all = 0, sum = 0;
+    double H = p->hidden, T = p->steps, B = p->rows, all = 0, sum = 0, bytes = 4 * H * bytes_of_form[p->weights];
     for (uint32_t l = 0; l < p->layers; l++)
-        all += 16 * H * (inputs_of(p, l) + H);
+        all += bytes * (inputs_of(p, l) + H);
     if (p->kind == 4)
         return problem_flops(p) / flops;
-    double rate = bandwidth(ctx, all), own = bandwidth(ctx, 16 * H * H);
+    double rate = bandwidth(ctx, all), own = bandwidth(ctx, bytes * H);
     for (uint32_t l = 0; l < p->layers; l++)
         if (T > 1) /* the input products of all steps at once, then the recurrent matrix again and again */
-            sum += product_limit(T * B, inputs_of(p, l), H, flops, rate) + T * product_limit(B, H, H, flops, own);
+            sum += product_limit(p, T * B, inputs_of(p, l), flops, rate) + T * product_limit(p, B, H, flops, own);
         else
-            sum += product_limit(B, inputs_of(p, l) + H, H, flops, rate);
+            sum += product_limit(p, B, inputs_of(p, l) + H, flops, rate);
     return sum;
 }
 
@@ -141,6 +151,7 @@ static weir_status make_model(workload *w, const problem *p, weir_isa isa, weir_
         .init = WEIR_INIT_UNIFORM,
         .init_scale = 0.1f,
         .isa = isa,
+        .weights = p->weights,
     };
     return weir_model_new(&w->model, &config, NULL, 0, err);
 }

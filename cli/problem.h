@@ -11,18 +11,19 @@
 typedef struct problem {
     char text[64]; /* canonical: "R2-f32-L2-H256-T1-B1-peep"; I stands in it where it is not the default */
     uint32_t kind, layers, inputs, hidden, steps, rows;
+    weir_weights weights;
     bool peepholes;
 } problem;
 
-/* Reads "R2-H256-T100-peep": the kind first, then in any order f32, L, H, I, T, B with a number, and peep; what is missing takes the
- * kind's default (H 128; I = H, for R1 1). False with a sentence in err->text. */
+/* Reads "R2-H256-T100-peep": the kind first, then in any order f32, bf16 or int8, L, H, I, T, B with a number, and peep; what is missing
+ * takes the kind's default (H 128; I = H, for R1 1). False with a sentence in err->text. */
 bool problem_read(const char *text, problem *p, weir_error *err);
 
 /* Multiply-adds counted as two operations: 8 H (I + H) per cell step; for training three times that, less the gradient by the network's
  * input, which nobody asks for. */
 double problem_flops(const problem *p);
 /* Least seconds of a pass on a machine that does `flops` operations a second, and reads again and again an array of n bytes at
- * bandwidth(ctx, n) bytes a second: each product takes the larger of its arithmetic and the reading of its weights; the cell is free. */
+ * bandwidth(ctx, n) bytes a second: each product takes the larger of its arithmetic and the reading of its weights; the cell is free, and so is arithmetic on 8 bits. */
 double problem_limit(const problem *p, double flops, double (*bandwidth)(void *ctx, double bytes), void *ctx);
 
 /* The problem on Weir, weights uniform in +-0.1. A pass steps a stream, runs a batch, or takes a gradient. */

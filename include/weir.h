@@ -76,6 +76,18 @@ typedef struct weir_parallel {
     unsigned threads;
 } weir_parallel;
 
+/* How a model that runs holds the numbers of its weight matrices. Narrow ones cost accuracy, take less memory and time, and cannot be
+ * trained; vectors (biases, peepholes, slopes) stay float32, as do all sums, gates and states. Same bits on every instruction set. */
+typedef enum weir_weights {
+    WEIR_WEIGHTS_F32,
+    /* All matrices rounded to bfloat16, the upper half of a float32, ties to even; inputs and arithmetic in float32. */
+    WEIR_WEIGHTS_BF16,
+    /* weight_ih and weight_hh in 8 bits: q = rint(w / s) in [-127, 127] with one s for each row, max |w| / 127 rounded up to 16 bits of
+     * fraction. x and h of each step are rounded to rint(127 x / max |x|), one maximum for each vector; the sums of the products are exact
+     * integers. The other matrices stay float32. Not with WEIR_ISA_REF64. */
+    WEIR_WEIGHTS_INT8
+} weir_weights;
+
 typedef enum weir_isa {
     WEIR_ISA_BEST = 0, /* the fastest that this CPU has */
     WEIR_ISA_SCALAR,
@@ -269,6 +281,7 @@ typedef struct weir_config {
     const char *notes;     /* text of the application, kept with the model and in its file; at most 1 MiB; copied; default "" */
 
     weir_isa isa;
+    weir_weights weights;
     const weir_allocator *allocator; /* copied; what it points to must outlive the model */
     uint64_t reserved[4];            /* must be 0 */
 } weir_config;

@@ -11,6 +11,7 @@ struct weir_stream {
     void *x;                   /* [B][I]; only where reals are not floats */
     void *z;                   /* [B][gates row]: chains of the first layer when tokens are looked up */
     void *m;                   /* [B][units row]: only with projection */
+    struct weir__quantized q;  /* only with weights of 8 bits: for the widest layer */
     void *h[WEIR_MAX_LAYERS][2]; /* [B][hidden row] */
     void *c[WEIR_MAX_LAYERS];  /* [B][units row] */
     void *head[WEIR__MAX_HEAD]; /* [B][columns row] */
@@ -24,12 +25,17 @@ static size_t lay_out(weir_stream *s, const weir_model *m, size_t rows, char *ba
 #define TAKE(field, row)                                                                                                         \
     do {                                                                                                                         \
         if (s)                                                                                                                   \
-            (field) = base + at;                                                                                                 \
+            (field) = (void *)(base + at);                                                                                                 \
         at += weir__round_up(rows * (row)*real, WEIR__ALIGN);                                                                    \
     } while (0)
     TAKE(s->x, real == sizeof(float) ? 0 : m->config.inputs);
     TAKE(s->z, first->tokens ? weir__gates_row(first) : 0);
     TAKE(s->m, first->project ? weir__units_row(first) : 0);
+    size_t narrow = m->config.weights == WEIR_WEIGHTS_INT8 ? sizeof(float) : 0; /* as many numbers of 8 bits as a float has bytes */
+    TAKE(s->q.x, narrow ? weir__widest_input(&m->net) / narrow + 1 : 0);
+    TAKE(s->q.h, narrow ? first->projected / narrow + 1 : 0);
+    TAKE(s->q.x_step, narrow ? 1 : 0);
+    TAKE(s->q.h_step, narrow ? 1 : 0);
     for (size_t i = 0; i < m->config.layers; i++) {
         TAKE(s->h[i][0], weir__hidden_row(m->net.lstm + i));
         TAKE(s->h[i][1], weir__hidden_row(m->net.lstm + i));
@@ -84,6 +90,7 @@ static void step_layer(weir_stream *s, size_t i, const void *x, size_t x_row)
     struct weir__cell_forward step = {
         .rows = s->rows,
         .panel_end = l->panels,
+        .q = &s->q,
         .z = l->tokens ? s->z : l->bias,
         .z_row = l->tokens ? weir__gates_row(l) : 0,
         .x = l->tokens ? NULL : x,

@@ -124,7 +124,7 @@ typedef struct forward_step {
 } forward_step;
 
 /* One row stays in registers from its first chain to its cell state. */
-static ALWAYS_INLINE void forward_row(forward_step t, size_t q, size_t blocks)
+static ALWAYS_INLINE void forward_row(forward_step t, weir_weights form, size_t q, size_t blocks)
 {
     const struct weir__lstm *l = t.l;
     const struct weir__cell_forward *s = t.s;
@@ -133,8 +133,8 @@ static ALWAYS_INLINE void forward_row(forward_step t, size_t q, size_t blocks)
     ahead none = {0, 0};
     UNROLL for (size_t i = 0; i < 4 * blocks; i++) z.v[i] = v_load((const real *)s->z + q * BLOCK_COLUMNS + i * LANES);
     if (s->x)
-        continue_chains(&z, 1, (columns){0, 4 * blocks, x_block}, l->inputs, (const real *)l->wx + q * x_block, s->x, 0, 1, none);
-    continue_chains(&z, 1, (columns){0, 4 * blocks, h_block}, l->projected, (const real *)l->wh + q * h_block, s->h, 0, 1, none);
+        continue_chains(&z, 1, (columns){0, 4 * blocks, x_block}, l->inputs, form, weights_at(form, l->wx, q * x_block), s->x, 0, 1, none);
+    continue_chains(&z, 1, (columns){0, 4 * blocks, h_block}, l->projected, form, weights_at(form, l->wh, q * h_block), s->h, 0, 1, none);
     for (size_t b = 0; b < blocks; b++) {
         units u = units_of(l, q + b);
         update_units(&u, t.plain, s, 0, q + b, z.v + 4 * b);
@@ -142,14 +142,15 @@ static ALWAYS_INLINE void forward_row(forward_step t, size_t q, size_t blocks)
 }
 
 /* part[row][block] = start + W a for the rows [row, end) of block q. */
-static void part_product(size_t panels, size_t K, const void *w, const void *a, size_t a_row, const real *start, size_t start_row, size_t row,
+static void part_product(const struct weir__lstm *l, size_t K, const void *w, const void *a, size_t a_row, const real *start, size_t start_row, size_t row,
                          size_t end, size_t q, real *part)
 {
     struct weir__product p = {
         .rows = end - row,
-        .panels = panels,
+        .panels = l->panels,
         .K = K,
-        .w = (const real *)w + q * K * BLOCK_COLUMNS,
+        .w = weights_at(l->form, w, q * K * BLOCK_COLUMNS),
+        .form = l->form,
         .a = (const real *)a + row * a_row,
         .a_row = a_row,
         .a_k = 1,
@@ -170,11 +171,11 @@ static ALWAYS_INLINE void forward_rows(forward_step t, size_t row, size_t end, s
     const real *start = (const real *)s->z + row * s->z_row + q * BLOCK_COLUMNS;
     size_t start_row = s->z_row;
     if (s->x) {
-        part_product(l->panels, l->inputs, l->wx, s->x, s->x_row, start, start_row, row, end, q, part);
+        part_product(l, l->inputs, l->wx, s->x, s->x_row, start, start_row, row, end, q, part);
         start = part;
         start_row = BLOCK_COLUMNS;
     }
-    part_product(l->panels, l->projected, l->wh, s->h, s->h_row, start, start_row, row, end, q, part);
+    part_product(l, l->projected, l->wh, s->h, s->h_row, start, start_row, row, end, q, part);
     units u = units_of(l, q);
     for (size_t r = row; r < end; r++) {
         const real *at = part + (r - row) * BLOCK_COLUMNS;
@@ -183,12 +184,106 @@ static ALWAYS_INLINE void forward_rows(forward_step t, size_t row, size_t end, s
     }
 }
 
+/* ---- Weights and inputs of 8 bits ---- */
+
+/* A row of smaller numbers, whose inverse would overflow, counts as zeros. */
+#define LEAST_QUANTIZED REAL(1e-30)
+
+static ALWAYS_INLINE vec load_some(const real *p, size_t n) /* zeros beyond the first n */
+{
+    if (n >= LANES)
+        return v_load(p);
+    real some[LANES] = {0};
+    memcpy(some, p, n * sizeof *p);
+    return v_load(some);
+}
+
+/* The largest |x|, or NaN if a number is NaN or infinite. */
+static real largest(size_t n, const real *x)
+{
+    vec most = v_set(0), odd = v_set(0);
+    for (size_t i = 0; i < n; i += LANES) {
+        vec v = load_some(x + i, n - i);
+        most = v_max(v_abs(v), most);
+        odd = v_add(odd, v_sub(v, v));
+    }
+    real lanes[LANES], result = 0;
+    v_store(lanes, v_add(most, odd));
+    for (size_t i = 0; i < LANES; i++)
+        result = lanes[i] <= result || result != result ? result : lanes[i];
+    return result;
+}
+
+static void quantize(size_t rows, size_t n, const void *x, size_t x_row, int8_t *q, void *step)
+{
+    size_t padded = weir__round_up(n, 4);
+    for (size_t r = 0; r < rows; r++) {
+        const real *in = (const real *)x + r * x_row;
+        real most = largest(n, in), lanes[LANES];
+        bool some = most >= LEAST_QUANTIZED; /* not for NaN */
+        vec inverse = v_set(some ? 127 / most : 0);
+        for (size_t i = 0; i < padded; i += LANES) {
+            v_store(lanes, v_rint(v_mul(load_some(in + i, n > i ? n - i : 0), inverse)));
+            for (size_t lane = 0; lane < LANES && i + lane < padded; lane++)
+                q[r * padded + i + lane] = some ? (int8_t)lanes[lane] : 0;
+        }
+        ((real *)step)[r] = most < LEAST_QUANTIZED ? 0 : most / 127;
+    }
+}
+
+/* z[v] += step step[column] * (the exact sum over k of q[k] w[k][column]) for the four vectors of `blocks` blocks. */
+static ALWAYS_INLINE void continue_8bit(chains *z, size_t blocks, size_t K, const void *w, size_t panels, size_t q, const int8_t *x,
+                                        real step)
+{
+    size_t block = weir__round_up(K, 4) * BLOCK_COLUMNS;
+    const real *steps = (const real *)w + q * BLOCK_COLUMNS;
+    const int8_t *first = (const int8_t *)((const real *)w + panels * WEIR__COLUMNS) + q * block;
+    ivec sum[4 * SOLO_BLOCKS];
+    UNROLL for (size_t i = 0; i < 4 * blocks; i++) sum[i] = i_zero();
+    for (size_t k = 0; k < K; k += 4)
+        UNROLL for (size_t i = 0; i < 4 * blocks; i++)
+            sum[i] = i_dot(sum[i], first + i / 4 * block + k * BLOCK_COLUMNS + i % 4 * 4 * LANES, x + k);
+    UNROLL for (size_t i = 0; i < 4 * blocks; i++)
+        z->v[i] = v_fma(i_float(sum[i]), v_mul(v_set(step), v_load(steps + i * LANES)), z->v[i]);
+}
+
+static ALWAYS_INLINE void forward_8bit_row(forward_step t, size_t row, size_t q, size_t blocks)
+{
+    const struct weir__lstm *l = t.l;
+    const struct weir__cell_forward *s = t.s;
+    const struct weir__quantized *in = s->q;
+    chains z;
+    UNROLL for (size_t i = 0; i < 4 * blocks; i++) z.v[i] = v_load((const real *)s->z + row * s->z_row + q * BLOCK_COLUMNS + i * LANES);
+    if (s->x)
+        continue_8bit(&z, blocks, l->inputs, l->wx, l->panels, q, in->x + row * weir__round_up(l->inputs, 4), ((const real *)in->x_step)[row]);
+    continue_8bit(&z, blocks, l->projected, l->wh, l->panels, q, in->h + row * weir__round_up(l->projected, 4),
+                  ((const real *)in->h_step)[row]);
+    for (size_t b = 0; b < blocks; b++) {
+        units u = units_of(l, q + b);
+        update_units(&u, t.plain, s, row, q + b, z.v + 4 * b);
+    }
+}
+
+/* All rows of a few blocks, whose weights stay in the nearest cache. */
+static ALWAYS_INLINE void forward_8bit(forward_step t, weir_weights form, size_t q, size_t blocks)
+{
+    (void)form;
+    for (size_t row = 0; row < t.s->rows; row++)
+        forward_8bit_row(t, row, q, blocks);
+}
+
+/* ---- All units ---- */
+
 static ALWAYS_INLINE void forward_all(const struct weir__lstm *l, const struct weir__cell_forward *s, bool plain)
 {
     forward_step t = {l, s, plain};
     size_t first = s->panel * BLOCKS_PER_PANEL, end = s->panel_end * BLOCKS_PER_PANEL;
-    if (s->rows == 1)
-        FOR_ONE_ROW(forward_row, t, first, end);
+    if (l->form == WEIR_WEIGHTS_INT8)
+        FOR_ONE_ROW(forward_8bit, t, WEIR_WEIGHTS_INT8, first, end);
+    else if (s->rows == 1 && l->form == WEIR_WEIGHTS_BF16)
+        FOR_ONE_ROW(forward_row, t, WEIR_WEIGHTS_BF16, first, end);
+    else if (s->rows == 1)
+        FOR_ONE_ROW(forward_row, t, WEIR_WEIGHTS_F32, first, end);
     else
         for (size_t row = 0; row < s->rows; row += GROUP_ROWS)
             for (size_t q = first; q < end; q++)
@@ -310,15 +405,34 @@ static void peephole_grad(size_t panel, size_t rows, const void *dz, size_t dz_r
 
 /* ---- Tokens: the product with a one-hot vector is a look-up ---- */
 
+/* Vector i of block q of the weights of 8 bits, row k, times their steps. */
+static vec weights_of_8bit(const struct weir__lstm *l, size_t q, size_t k, size_t i)
+{
+    size_t block = weir__round_up(l->inputs, 4) * BLOCK_COLUMNS;
+    const int8_t *w = (const int8_t *)((const real *)l->wx + l->panels * WEIR__COLUMNS) + q * block;
+    real x[LANES];
+    for (size_t lane = 0; lane < LANES; lane++)
+        x[lane] = w[k / 4 * 4 * BLOCK_COLUMNS + (i * LANES + lane) * 4 + k % 4];
+    return v_mul(v_load(x), v_load((const real *)l->wx + q * BLOCK_COLUMNS + i * LANES));
+}
+
+static vec weights_of_token(const struct weir__lstm *l, size_t q, size_t token, size_t i)
+{
+    if (l->form == WEIR_WEIGHTS_INT8)
+        return weights_of_8bit(l, q, token, i);
+    return load_weights(l->form, weights_at(l->form, l->wx, (q * l->inputs + token) * BLOCK_COLUMNS), i);
+}
+
 static void look_up(const struct weir__lstm *l, size_t rows, const uint32_t *tokens, void *z, size_t z_row)
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t q = 0; q < l->panels * BLOCKS_PER_PANEL; q++) {
             const real *bias = (const real *)l->bias + q * BLOCK_COLUMNS;
-            const real *w = tokens[r] < l->inputs ? (const real *)l->wx + (q * l->inputs + tokens[r]) * BLOCK_COLUMNS : NULL;
             real *out = (real *)z + r * z_row + q * BLOCK_COLUMNS;
-            for (size_t j = 0; j < BLOCK_COLUMNS; j += LANES)
-                v_store(out + j, w ? v_add(v_load(bias + j), v_load(w + j)) : v_load(bias + j));
+            for (size_t i = 0; i < 4; i++) {
+                vec b = v_load(bias + i * LANES);
+                v_store(out + i * LANES, tokens[r] < l->inputs ? v_add(b, weights_of_token(l, q, tokens[r], i)) : b);
+            }
         }
 }
 

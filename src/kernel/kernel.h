@@ -28,6 +28,7 @@ enum {
 struct weir__product {
     size_t rows, panels, K;
     const void *w;
+    weir_weights form; /* float32 or bfloat16 */
     size_t w_block;
     const void *a;
     size_t a_row, a_k;
@@ -38,12 +39,23 @@ struct weir__product {
     size_t c_row, c_block;
 };
 
+/* Forms of a matrix, beside float32 and double as above. bfloat16: the vectors of a block are paired, and their numbers interleaved, so that
+ * one word holds lane i of the even vector and, above it, of the odd one. 8 bits: first the columns' steps, [panels][64] reals, then
+ * [panels][16 / lanes][K / 4][4][lanes][4] numbers of 8 bits, four k's together, K rounded up to a multiple of 4. */
+
+/* The inputs of a step in 8 bits. */
+struct weir__quantized {
+    int8_t *x, *h;          /* [rows][I rounded up to 4], [rows][P rounded up to 4] */
+    void *x_step, *h_step;  /* [rows] */
+};
+
 /* One direction of one layer: settings and packed weights. I inputs, H hidden, P projected units (P = H without projection). */
 struct weir__lstm {
     size_t inputs, hidden, projected, panels; /* panels = ceil(H / 16) */
     bool tokens, peepholes, no_forget_gate, coupled, project;
     weir_activation gate, candidate, output; /* resolved: no defaults left */
     double activation_clip, cell_clip;       /* 0: none */
+    weir_weights form;    /* of wx, wh and wr; below */
     const void *wx;       /* [panels][I][64] */
     const void *wh;       /* [panels][P][64] */
     const void *bias;     /* [panels][64] */
@@ -59,6 +71,7 @@ struct weir__lstm {
 /* One time step of `rows` rows, forward, of the units of the panels [panel, panel_end). m = o * output(c) is h before projection. */
 struct weir__cell_forward {
     size_t rows, panel, panel_end;
+    const struct weir__quantized *q; /* x and h in 8 bits; only with weights of 8 bits */
     const void *z; /* chains to continue: the bias (row stride 0) or a parked input product [rows][panels][64] */
     size_t z_row;
     const void *x; /* [rows][I] or NULL when z already holds the input product */
@@ -129,6 +142,8 @@ struct weir__kernels {
     void (*scatter)(size_t n, const void *x, const uint32_t *index, void *y); /* y[index[i]] = x[i], unless WEIR__NOWHERE */
 
     void (*product)(const struct weir__product *p);
+    /* q [rows][round up to 4] = x / step, rounded, step[rows] = max |x| / 127; a row that is not finite gets the step NaN. */
+    void (*quantize)(size_t rows, size_t n, const void *x, size_t x_row, int8_t *q, void *step);
     void (*cell_forward)(const struct weir__lstm *l, const struct weir__cell_forward *s);
     void (*cell_backward)(const struct weir__lstm *l, const struct weir__cell_backward *s);
     /* z[row] = bias + wx[token]; the one-hot product, as a look-up. Tokens outside [0, I) add nothing. */

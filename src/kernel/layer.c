@@ -71,7 +71,8 @@ static void input_product(const struct weir__lstm_run *run, struct slice rows, s
             .rows = along_time ? steps : n,
             .panels = panel_end - panel,
             .K = l->inputs,
-            .w = weir__at(k, l->wx, panel * l->inputs * WEIR__COLUMNS),
+            .w = weir__weights_at(k, l->form, l->wx, panel * l->inputs * WEIR__COLUMNS),
+            .form = l->form,
             .w_block = l->inputs * block,
             .a = weir__at(k, run->x, at * l->inputs),
             .a_row = along_time ? run->rows * l->inputs : l->inputs,
@@ -102,6 +103,7 @@ void weir__lstm_project(const struct weir__kernels *k, const struct weir__lstm *
         .panels = h_row / WEIR__COLUMNS,
         .K = l->hidden,
         .w = l->wr,
+        .form = l->form == WEIR_WEIGHTS_BF16 ? WEIR_WEIGHTS_BF16 : WEIR_WEIGHTS_F32,
         .w_block = l->hidden * block_columns(k),
         .a = m,
         .a_row = weir__units_row(l),
@@ -144,6 +146,11 @@ static void step_share(void *arg, size_t i)
 void weir__cell_step(const struct weir__kernels *k, const struct weir__lstm *l, struct weir__cell_forward *step,
                      const weir_parallel *parallel)
 {
+    if (l->form == WEIR_WEIGHTS_INT8) {
+        if (step->x)
+            k->quantize(step->rows, l->inputs, step->x, step->x_row, step->q->x, step->q->x_step);
+        k->quantize(step->rows, l->projected, step->h, step->h_row, step->q->h, step->q->h_step);
+    }
     struct share share = {.k = k, .l = l, .step = step, .count = 1};
     if (shares_units(l, step->rows, parallel))
         share.count = weir__parallel_threads(parallel);
@@ -164,7 +171,21 @@ enum { ROWS_AT_ONCE = 16 };
 
 static bool parks_input(const struct weir__lstm_run *run, struct slice rows)
 {
-    return run->l->tokens || rows.end - rows.begin < ROWS_AT_ONCE;
+    return run->l->tokens || (run->l->form != WEIR_WEIGHTS_INT8 && rows.end - rows.begin < ROWS_AT_ONCE);
+}
+
+/* The part of these rows. */
+static struct weir__quantized quantized_rows(const struct weir__lstm_run *run, size_t row)
+{
+    const struct weir__quantized *q = &run->q;
+    if (!q->h)
+        return (struct weir__quantized){0};
+    return (struct weir__quantized){
+        .x = q->x + row * weir__round_up(run->l->inputs, 4),
+        .h = q->h + row * weir__round_up(run->l->projected, 4),
+        .x_step = weir__at(run->k, q->x_step, row),
+        .h_step = weir__at(run->k, q->h_step, row),
+    };
 }
 
 static void forward_step(const struct weir__lstm_run *run, struct slice rows, size_t s, size_t first, const weir_parallel *parallel)
@@ -180,9 +201,11 @@ static void forward_step(const struct weir__lstm_run *run, struct slice rows, si
     size_t c_slot = run->tape ? s : 0;
     void *m = l->project ? weir__at(k, run->m, (c_slot * B + row) * c_row) : h;
     bool parked = parks_input(run, rows);
+    struct weir__quantized q = quantized_rows(run, row);
     struct weir__cell_forward step = {
         .rows = n,
         .panel_end = l->panels,
+        .q = &q,
         .z = parked ? z : l->bias,
         .z_row = parked ? z_row : 0,
         .x = parked ? NULL : weir__at(k, run->x, (s * B + row) * l->inputs),
@@ -439,6 +462,7 @@ static void dense_forward_slice(void *arg, size_t i)
         .panels = row / WEIR__COLUMNS,
         .K = d->inputs,
         .w = d->w,
+        .form = d->form,
         .w_block = d->inputs * block_columns(k),
         .a = weir__at(k, job->x, rows.begin * job->x_row),
         .a_row = job->x_row,

@@ -15,6 +15,12 @@ static inline void *weir__at(const struct weir__kernels *k, const void *array, s
     return (char *)array + i * k->real_size;
 }
 
+/* Weight i of a packed matrix of float32 or bfloat16, or of a table's reals. */
+static inline const void *weir__weights_at(const struct weir__kernels *k, weir_weights form, const void *w, size_t i)
+{
+    return (const char *)w + i * (form == WEIR_WEIGHTS_BF16 ? sizeof(uint16_t) : k->real_size);
+}
+
 /* Rounded-up row lengths: a row of H units, a row of z, a row that a plain product writes. */
 static inline size_t weir__units_row(const struct weir__lstm *l)
 {
@@ -46,6 +52,7 @@ struct weir__lstm_run {
     void *c;                /* with tape [S + 1][B][units row], slot 0 initial; without [B][units row], in place */
     void *m;                /* o * output(c), only with projection: [S][B][units row], without tape [B][units row] */
     void *z;                /* [z_steps][B][gates row] */
+    struct weir__quantized q; /* with weights of 8 bits: one step's */
     size_t z_steps;         /* with tape S; without, how many steps of the input product are done at once */
     bool tape;              /* keep z (the arguments of the gates), c and m for the backward pass */
 };
@@ -54,7 +61,8 @@ struct weir__lstm_run {
 void weir__lstm_forward(const struct weir__lstm_run *run, const weir_parallel *parallel);
 /* Whether threads have rows enough to share. */
 bool weir__rows_suffice(size_t rows, const weir_parallel *parallel);
-/* The cell_forward of one step, units shared among the threads if that saves more than it costs. */
+/* The cell_forward of one step, units shared among the threads if that saves more than it costs. With weights of 8 bits step->q has room
+ * for the step's x and h. */
 void weir__cell_step(const struct weir__kernels *k, const struct weir__lstm *l, struct weir__cell_forward *step,
                      const weir_parallel *parallel);
 
@@ -87,6 +95,7 @@ void weir__lstm_weights(const struct weir__lstm_back *back, const struct weir__l
 struct weir__dense {
     size_t inputs, units;
     weir_activation activation; /* resolved */
+    weir_weights form;          /* of w: float32 or bfloat16 */
     const void *w;              /* [ceil(units / 64)][inputs][64] */
     const void *bias;           /* [columns row of units] */
     const void *slope;          /* the same; NULL without PReLU */

@@ -34,6 +34,25 @@ static inline size_t units_at(size_t q, size_t slots)
     return q / BLOCKS_PER_PANEL * slots * WEIR__UNITS + q % BLOCKS_PER_PANEL * LANES;
 }
 
+static ALWAYS_INLINE size_t weight_size(weir_weights form)
+{
+    return form == WEIR_WEIGHTS_BF16 ? sizeof(uint16_t) : sizeof(real);
+}
+
+static ALWAYS_INLINE const void *weights_at(weir_weights form, const void *w, size_t i)
+{
+    return (const char *)w + i * weight_size(form);
+}
+
+/* Vector i of the four in a block's row of weights. */
+static ALWAYS_INLINE vec load_weights(weir_weights form, const void *w, size_t i)
+{
+    if (form == WEIR_WEIGHTS_F32)
+        return v_load((const real *)w + i * LANES);
+    const uint16_t *pair = (const uint16_t *)w + i / 2 * 2 * LANES;
+    return i % 2 ? v_load_odd(pair) : v_load_even(pair);
+}
+
 /* The vectors of columns [first, first + count) of a block, and on into the blocks after it, each w_block after the other. */
 typedef struct columns {
     size_t first, count, w_block;
@@ -44,6 +63,13 @@ static ALWAYS_INLINE size_t column_at(size_t i, size_t block)
     return i / 4 * block + i % 4 * LANES;
 }
 
+/* Vector i of the columns, in row k of the weights. */
+static ALWAYS_INLINE vec weight_vector(weir_weights form, const void *w, size_t k, columns n, size_t i)
+{
+    i += n.first;
+    return load_weights(form, weights_at(form, w, k * BLOCK_COLUMNS + i / 4 * n.w_block), i % 4);
+}
+
 /* Bytes that later work will want: from the address `at` on, `step` for each k. A number, for it may lie behind the last weight. */
 typedef struct ahead {
     uintptr_t at; /* 0: none */
@@ -51,16 +77,16 @@ typedef struct ahead {
 } ahead;
 
 /* Continues chains: v[r][i] += sum over k of a[r][k] w[k][vector i of the columns]. */
-static ALWAYS_INLINE void continue_chains(chains *s, size_t rows, columns n, size_t K, const real *w, const real *a, size_t a_row,
-                                          size_t a_k, ahead soon)
+static ALWAYS_INLINE void continue_chains(chains *s, size_t rows, columns n, size_t K, weir_weights form, const void *w, const real *a,
+                                          size_t a_row, size_t a_k, ahead soon)
 {
     for (size_t k = 0; k < K; k++) {
         if (soon.at)
             __builtin_prefetch((const void *)(soon.at + k * soon.step), 0, 2);
-        const real *wk = w + k * BLOCK_COLUMNS, *ak = a + k * a_k;
+        const real *ak = a + k * a_k;
         vec one, all[MOST_ROWS];
         if (rows > n.count) { /* the fewer stay in registers while the others pass by */
-            UNROLL for (size_t i = 0; i < n.count; i++) all[i] = v_load(wk + column_at(n.first + i, n.w_block));
+            UNROLL for (size_t i = 0; i < n.count; i++) all[i] = weight_vector(form, w, k, n, i);
             UNROLL for (size_t r = 0; r < rows; r++)
             {
                 one = v_set(ak[r * a_row]);
@@ -70,7 +96,7 @@ static ALWAYS_INLINE void continue_chains(chains *s, size_t rows, columns n, siz
             UNROLL for (size_t r = 0; r < rows; r++) all[r] = v_set(ak[r * a_row]);
             UNROLL for (size_t i = 0; i < n.count; i++)
             {
-                one = v_load(wk + column_at(n.first + i, n.w_block));
+                one = weight_vector(form, w, k, n, i);
                 UNROLL for (size_t r = 0; r < rows; r++) s->v[r * n.count + i] = v_fma(all[r], one, s->v[r * n.count + i]);
             }
         }
@@ -84,8 +110,8 @@ static ALWAYS_INLINE void continue_over_gates(chains *s, size_t rows, columns n,
     for (size_t panel = 0; panel < K; panel += WEIR__COLUMNS)
         for (size_t run = 0; run < WEIR__COLUMNS / LANES; run++) {
             size_t gate = run / BLOCKS_PER_PANEL, block = run % BLOCKS_PER_PANEL;
-            continue_chains(s, rows, n, LANES, w + (panel + run * LANES) * BLOCK_COLUMNS, a + panel + block * BLOCK_COLUMNS + gate * LANES,
-                            a_row, 1, soon);
+            continue_chains(s, rows, n, LANES, WEIR_WEIGHTS_F32, w + (panel + run * LANES) * BLOCK_COLUMNS,
+                            a + panel + block * BLOCK_COLUMNS + gate * LANES, a_row, 1, soon);
             soon.at += soon.at ? LANES * soon.step : 0;
         }
 }
@@ -99,7 +125,7 @@ typedef struct piece {
 } piece;
 
 /* The columns n of block q and of the blocks after it. */
-static ALWAYS_INLINE void product_block(const piece *t, size_t row, size_t rows, size_t q, columns n)
+static ALWAYS_INLINE void product_block(const piece *t, weir_weights form, size_t row, size_t rows, size_t q, columns n)
 {
     const struct weir__product *p = t->p;
     chains s;
@@ -108,67 +134,92 @@ static ALWAYS_INLINE void product_block(const piece *t, size_t row, size_t rows,
     start = start ? start + row * start_row + q * start_block : NULL;
     UNROLL for (size_t j = 0; j < rows * n.count; j++)
         s.v[j] = start ? v_load(start + j / n.count * start_row + column_at(n.first + j % n.count, start_block)) : v_set(0);
-    const real *w = (const real *)p->w + q * p->w_block + t->first * BLOCK_COLUMNS;
+    const void *w = weights_at(form, p->w, q * p->w_block + t->first * BLOCK_COLUMNS);
     const real *a = (const real *)p->a + row * p->a_row + t->first * p->a_k;
     n.w_block = p->w_block;
     ahead soon = {0, rows * t->soon.step};
     if (t->soon.at && row < t->callers)
         soon.at = t->soon.at + row * t->soon.step * (t->end - t->first);
-    if (p->gates && BLOCKS_PER_PANEL > 1)
+    if (form == WEIR_WEIGHTS_F32 && p->gates && BLOCKS_PER_PANEL > 1)
         continue_over_gates(&s, rows, n, t->end - t->first, w, a, p->a_row, soon);
     else
-        continue_chains(&s, rows, n, t->end - t->first, w, a, p->a_row, p->a_k, soon);
+        continue_chains(&s, rows, n, t->end - t->first, form, w, a, p->a_row, p->a_k, soon);
     real *c = (real *)p->c + row * p->c_row + q * p->c_block;
     UNROLL for (size_t j = 0; j < rows * n.count; j++)
         v_store(c + j / n.count * p->c_row + column_at(n.first + j % n.count, p->c_block), s.v[j]);
 }
 
-/* Calls block(context, q, blocks) with a constant number of blocks for the blocks [first, end) of one row. */
-#define FOR_ONE_ROW(block, context, first_block, end_block)                    \
+/* Calls block(context, form, q, blocks) with a constant number of blocks for the blocks [first, end) of one row. */
+#define FOR_ONE_ROW(block, context, form, first_block, end_block)              \
     do {                                                                       \
         size_t q_ = (first_block), all_ = (end_block);                         \
         for (; q_ + SOLO_BLOCKS <= all_; q_ += SOLO_BLOCKS)                    \
-            block(context, q_, SOLO_BLOCKS);                                   \
+            block(context, form, q_, SOLO_BLOCKS);                             \
         for (; q_ < all_; q_++)                                                \
-            block(context, q_, 1);                                             \
+            block(context, form, q_, 1);                                       \
     } while (0)
 
-static ALWAYS_INLINE void product_of_row(const piece *t, size_t q, size_t blocks)
+static ALWAYS_INLINE void product_of_row(const piece *t, weir_weights form, size_t q, size_t blocks)
 {
-    product_block(t, 0, 1, q, (columns){0, 4 * blocks, 0});
+    product_block(t, form, 0, 1, q, (columns){0, 4 * blocks, 0});
 }
 
-static ALWAYS_INLINE void product_of_rows(const piece *t, size_t row, size_t rows, size_t q)
+static ALWAYS_INLINE void product_of_rows(const piece *t, weir_weights form, size_t row, size_t rows, size_t q)
 {
     size_t count = rows <= FULL_ROWS ? 4 : 2;
-    for (size_t first = 0; first < 4; first += count)
-        product_block(t, row, rows, q, (columns){first, count, 0});
+    UNROLL for (size_t first = 0; first < 4; first += count)
+        product_block(t, form, row, rows, q, (columns){first, count, 0});
 }
 
-/* All rows of block q. */
-static NEVER_INLINE void product_rows(const struct weir__product *p, size_t q)
+static ALWAYS_INLINE void product_by_pieces(const struct weir__product *p, weir_weights form, size_t q)
 {
     piece t = {.p = p, .callers = p->rows < CALLERS ? p->rows : CALLERS};
-    t.soon.step = BLOCK_COLUMNS * sizeof(real) / t.callers;
+    t.soon.step = BLOCK_COLUMNS * weight_size(form) / t.callers;
     bool far = p->panels * WEIR__COLUMNS * p->K > NEAR_WEIGHTS;
     do {
         t.first = t.end;
         t.end = p->K - t.first < DEPTH ? p->K : t.first + DEPTH;
         if (far)
-            t.soon.at = (uintptr_t)((const real *)p->w + q * p->w_block + t.end * BLOCK_COLUMNS);
+            t.soon.at = (uintptr_t)weights_at(form, p->w, q * p->w_block + t.end * BLOCK_COLUMNS);
         size_t row = 0;
         for (; p->rows - row >= 2 * FULL_ROWS || p->rows - row == FULL_ROWS; row += FULL_ROWS)
-            product_of_rows(&t, row, FULL_ROWS, q);
+            product_of_rows(&t, form, row, FULL_ROWS, q);
         for (size_t rows; row < p->rows; row += rows)
             switch (rows = last_rows(p->rows - row)) {
-            case 1: product_of_rows(&t, row, 1, q); break;
-            case 2: product_of_rows(&t, row, 2, q); break;
-            case 3: product_of_rows(&t, row, 3, q); break;
-            case 4: product_of_rows(&t, row, 4, q); break;
-            case 5: product_of_rows(&t, row, 5, q); break;
-            default: product_of_rows(&t, row, 6, q);
+            case 1: product_of_rows(&t, form, row, 1, q); break;
+            case 2: product_of_rows(&t, form, row, 2, q); break;
+            case 3: product_of_rows(&t, form, row, 3, q); break;
+            case 4: product_of_rows(&t, form, row, 4, q); break;
+            case 5: product_of_rows(&t, form, row, 5, q); break;
+            default: product_of_rows(&t, form, row, 6, q);
             }
     } while (t.end < p->K);
+}
+
+static NEVER_INLINE void product_rows_f32(const struct weir__product *p, size_t q)
+{
+    product_by_pieces(p, WEIR_WEIGHTS_F32, q);
+}
+
+static NEVER_INLINE void product_rows_bf16(const struct weir__product *p, size_t q)
+{
+    product_by_pieces(p, WEIR_WEIGHTS_BF16, q);
+}
+
+/* All rows of block q. */
+static void product_rows(const struct weir__product *p, size_t q)
+{
+    (p->form == WEIR_WEIGHTS_BF16 ? product_rows_bf16 : product_rows_f32)(p, q);
+}
+
+static void product_row(const struct weir__product *p)
+{
+    piece t = {.p = p, .end = p->K};
+    size_t blocks = p->panels * BLOCKS_PER_PANEL;
+    if (p->form == WEIR_WEIGHTS_BF16)
+        FOR_ONE_ROW(product_of_row, &t, WEIR_WEIGHTS_BF16, 0, blocks);
+    else
+        FOR_ONE_ROW(product_of_row, &t, WEIR_WEIGHTS_F32, 0, blocks);
 }
 
 static inline size_t group_end(size_t row, size_t rows)
@@ -190,8 +241,7 @@ static void product(const struct weir__product *p)
 {
     size_t blocks = p->panels * BLOCKS_PER_PANEL;
     if (p->rows == 1) {
-        piece t = {.p = p, .end = p->K};
-        FOR_ONE_ROW(product_of_row, &t, 0, blocks);
+        product_row(p);
         return;
     }
     for (size_t row = 0; row < p->rows; row += GROUP_ROWS) {

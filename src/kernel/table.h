@@ -25,6 +25,7 @@ const struct weir__kernels KERNELS = {
     .gather = gather,
     .scatter = scatter,
     .product = product,
+    .quantize = quantize,
     .cell_forward = cell_forward,
     .cell_backward = cell_backward,
     .look_up = look_up,

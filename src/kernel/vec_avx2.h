@@ -89,3 +89,32 @@ static inline vec v_split(vec x, vec *m)
     *m = _mm256_castsi256_ps(_mm256_sub_epi32(bits, _mm256_slli_epi32(k, 23)));
     return _mm256_cvtepi32_ps(k);
 }
+
+static inline vec v_load_even(const uint16_t *p)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p), 16));
+}
+static inline vec v_load_odd(const uint16_t *p)
+{
+    __m256i upper = _mm256_set1_epi32((int)0xFFFF0000u);
+    return _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256((const __m256i *)(const void *)p), upper));
+}
+
+typedef __m256i ivec;
+
+static inline ivec i_zero(void)
+{
+    return _mm256_setzero_si256();
+}
+static inline ivec i_dot(ivec s, const int8_t *w, const int8_t *x)
+{
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    __m256i v = _mm256_set1_epi32(four), signed_w = _mm256_sign_epi8(_mm256_loadu_si256((const __m256i *)(const void *)w), v);
+    __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(v), signed_w); /* at most 2 * 127 * 127 < 2^15 */
+    return _mm256_add_epi32(s, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+static inline vec i_float(ivec s)
+{
+    return _mm256_cvtepi32_ps(s);
+}

@@ -91,3 +91,36 @@ static inline vec v_split(vec x, vec *m)
     __m512 shifted = _mm512_castsi512_ps(_mm512_or_si512(k, _mm512_set1_epi32(0x4B000000))); /* 2^23 + k */
     return _mm512_sub_ps(shifted, _mm512_set1_ps(0x1p23f + 127));
 }
+
+static inline vec v_load_even(const uint16_t *p)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16));
+}
+static inline vec v_load_odd(const uint16_t *p)
+{
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), _mm512_set1_epi32((int)0xFFFF0000u)));
+}
+
+typedef __m512i ivec;
+
+static inline ivec i_zero(void)
+{
+    return _mm512_setzero_si512();
+}
+static inline ivec i_dot(ivec s, const int8_t *w, const int8_t *x)
+{
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    __m512i v = _mm512_set1_epi32(four), u = _mm512_loadu_si512(w);
+    __m512i signed_w = _mm512_mask_sub_epi8(u, _mm512_movepi8_mask(v), _mm512_setzero_si512(), u);
+#ifdef VNNI
+    return _mm512_dpbusd_epi32(s, _mm512_abs_epi8(v), signed_w);
+#else
+    __m512i pairs = _mm512_maddubs_epi16(_mm512_abs_epi8(v), signed_w); /* at most 2 * 127 * 127 < 2^15 */
+    return _mm512_add_epi32(s, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+#endif
+}
+static inline vec i_float(ivec s)
+{
+    return _mm512_cvtepi32_ps(s);
+}

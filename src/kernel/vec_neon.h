@@ -89,3 +89,31 @@ static inline vec v_split(vec x, vec *m)
     *m = vreinterpretq_f32_s32(vsubq_s32(bits, vshlq_n_s32(k, 23)));
     return vcvtq_f32_s32(k);
 }
+
+static inline vec v_load_even(const uint16_t *p)
+{
+    return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u16(vld1q_u16(p)), 16));
+}
+static inline vec v_load_odd(const uint16_t *p)
+{
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_u16(vld1q_u16(p)), vdupq_n_u32(0xFFFF0000u)));
+}
+
+typedef int32x4_t ivec;
+
+static inline ivec i_zero(void)
+{
+    return vdupq_n_s32(0);
+}
+static inline ivec i_dot(ivec s, const int8_t *w, const int8_t *x)
+{
+    int32_t four;
+    memcpy(&four, x, sizeof four);
+    int8x16_t v = vreinterpretq_s8_s32(vdupq_n_s32(four)), u = vld1q_s8(w);
+    int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(u), vget_low_s8(v))), high = vpaddlq_s16(vmull_high_s8(u, v));
+    return vaddq_s32(s, vpaddq_s32(low, high));
+}
+static inline vec i_float(ivec s)
+{
+    return vcvtq_f32_s32(s);
+}

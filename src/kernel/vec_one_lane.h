@@ -105,3 +105,30 @@ static inline vec v_split(vec x, vec *m)
 #undef SIGN
 #undef ONE
 #undef SQRT_HALF
+
+static inline vec v_load_even(const uint16_t *p)
+{
+    uint32_t bits = (uint32_t)p[0] << 16;
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return (vec)x;
+}
+static inline vec v_load_odd(const uint16_t *p)
+{
+    return v_load_even(p + 1);
+}
+
+typedef int32_t ivec;
+
+static inline ivec i_zero(void)
+{
+    return 0;
+}
+static inline ivec i_dot(ivec s, const int8_t *w, const int8_t *x)
+{
+    return s + w[0] * x[0] + w[1] * x[1] + w[2] * x[2] + w[3] * x[3];
+}
+static inline vec i_float(ivec s)
+{
+    return (vec)s;
+}

@@ -110,6 +110,7 @@ weir_status weir__config_resolve(const weir_config *config, weir_config *c, weir
     TRY(check_enum((int)c->readout, WEIR_FINAL_STATE, "readout", err));
     TRY(check_enum((int)c->init, WEIR_INIT_UNIFORM, "init", err));
     TRY(check_enum((int)c->isa, WEIR_ISA_REF64, "isa", err));
+    TRY(check_enum((int)c->weights, WEIR_WEIGHTS_INT8, "weights", err));
     TRY(resolve_sizes(c, err));
     TRY(resolve_activations(c, err));
     if (c->no_forget_gate && c->coupled)

@@ -43,6 +43,12 @@ static void plan_lane(struct weir__work *w, struct carver *c, const struct weir_
     if (l->project)
         plan.m = carve(c, kept * w->rows, units, real);
     plan.z = carve(c, w->z_steps * w->rows, weir__gates_row(l), real);
+    if (l->form == WEIR_WEIGHTS_INT8) {
+        plan.q.x = carve(c, w->rows, l->tokens ? 0 : weir__round_up(l->inputs, 4), 1);
+        plan.q.h = carve(c, w->rows, weir__round_up(l->projected, 4), 1);
+        plan.q.x_step = carve(c, w->rows, 1, real);
+        plan.q.h_step = carve(c, w->rows, 1, real);
+    }
     if (lane)
         *lane = plan;
 }
@@ -268,6 +274,7 @@ static struct weir__lstm_run run_of(const struct weir__work *w, size_t lane)
         .c = at->c,
         .m = at->m,
         .z = at->z,
+        .q = at->q,
         .z_steps = w->z_steps,
         .tape = w->tape,
     };

@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "model.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "init.h"
+#include "pack.h"
 
-static weir_status check_tensor(const struct weir__param *p, const weir_tensor *t, weir_error *err)
+static weir_status check_tensor(const struct weir__param *p, const weir_tensor *t, weir_weights form, weir_error *err)
 {
     if (t->rows != p->rows || t->cols != p->cols)
         return weir__fail(err, WEIR_E_ARGUMENT, "tensor %s has shape (%zu, %zu), but must have (%zu, %zu)", p->name, t->rows, t->cols,
                           p->rows, p->cols);
     if (!t->data)
         return weir__fail(err, WEIR_E_ARGUMENT, "tensor %s has no data", p->name);
+    float most = weir__param_is_matrix(p) ? weir__largest_weight(form) : FLT_MAX;
     for (size_t i = 0; i < p->count; i++)
         if (!isfinite(t->data[i]))
             return weir__fail(err, WEIR_E_NONFINITE, "tensor %s holds a NaN or an infinity at place %zu", p->name, i);
+        else if (fabsf(t->data[i]) > most)
+            return weir__fail(err, WEIR_E_ARGUMENT, "tensor %s holds %g at place %zu, too large for narrow weights", p->name,
+                              (double)t->data[i], i);
     return WEIR_OK;
 }
 
@@ -28,14 +34,14 @@ static const weir_tensor *find_tensor(const weir_tensor *tensors, size_t count, 
 }
 
 /* The caller's tensors in the order of the list. */
-static weir_status sort_tensors(const struct weir__params *ps, const weir_tensor *tensors, size_t count, const float **sorted,
-                                weir_error *err)
+static weir_status sort_tensors(const struct weir__params *ps, const weir_tensor *tensors, size_t count, weir_weights form,
+                                const float **sorted, weir_error *err)
 {
     for (size_t i = 0; i < ps->count; i++) {
         const weir_tensor *t = find_tensor(tensors, count, ps->list[i].name);
         if (!t)
             return weir__fail(err, WEIR_E_ARGUMENT, "tensor %s is missing", ps->list[i].name);
-        weir_status status = check_tensor(ps->list + i, t, err);
+        weir_status status = check_tensor(ps->list + i, t, form, err);
         if (status)
             return status;
         sorted[i] = t->data;
@@ -55,7 +61,7 @@ static weir_status set_weights(weir_model *m, const weir_tensor *tensors, size_t
     if (!sorted || (!tensors && !fresh))
         status = weir__fail(err, WEIR_E_NOMEM, "no memory for %zu weights", ps->weights);
     else if (tensors)
-        status = sort_tensors(ps, tensors, count, sorted, err);
+        status = sort_tensors(ps, tensors, count, m->config.weights, sorted, err);
     else {
         status = weir__init_weights(&m->config, ps, fresh, a, err);
         for (size_t i = 0; i < ps->count; i++)
@@ -93,6 +99,8 @@ weir_status weir_model_new(weir_model **out, const weir_config *config, const we
     if (!k)
         return weir__fail(err, WEIR_E_UNSUPPORTED, "this CPU or this build has no %s; use \"best\"", weir_isa_name(resolved.isa));
     resolved.isa = k->isa;
+    if (resolved.weights == WEIR_WEIGHTS_INT8 && k->isa == WEIR_ISA_REF64)
+        return weir__fail(err, WEIR_E_UNSUPPORTED, "weights of 8 bits have no reference in double precision; use another instruction set");
     weir_allocator a = weir__allocator(config->allocator);
     weir_model *m = weir__alloc(&a, sizeof *m);
     if (!m)

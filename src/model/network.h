@@ -37,6 +37,17 @@ static inline const struct weir__lstm *weir__network_lstm(const struct weir__net
     return net->lstm + layer * weir__directions(&net->config) + direction;
 }
 
+/* Inputs of the widest layer that multiplies them. */
+static inline size_t weir__widest_input(const struct weir__network *net)
+{
+    size_t most = 1;
+    for (size_t i = 0; i < net->config.layers; i++) {
+        const struct weir__lstm *l = weir__network_lstm(net, i, 0);
+        most = !l->tokens && l->inputs > most ? l->inputs : most;
+    }
+    return most;
+}
+
 struct weir__dropout {
     double between_layers, head;
     weir__random random;
@@ -48,6 +59,7 @@ struct weir__lane {
     void *x;                /* [S][B][I], or NULL for tokens */
     uint32_t *tokens;       /* [S][B] */
     void *h, *c, *m, *z;    /* as in weir__lstm_run */
+    struct weir__quantized q;
 };
 
 /* Memory of a forward pass over up to `steps` steps of up to `rows` rows: planned once. */

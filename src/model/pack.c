@@ -1,20 +1,81 @@
 /* SPDX-License-Identifier: MIT */
 #include "pack.h"
 
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
 #include "../kernel/layer.h"
 
-/* The weight `i` of tensor v, or padding (SIZE_MAX), at the next place. */
-static void put(struct weir__packer *p, const struct weir__param *v, size_t i)
+/* ---- Forms ---- */
+
+/* To the nearest bfloat16, ties to even. */
+static float round_bf16(float w)
+{
+    uint32_t bits;
+    memcpy(&bits, &w, sizeof bits);
+    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000u;
+    memcpy(&w, &bits, sizeof w);
+    return w;
+}
+
+/* The step of a row in 8 bits: max |w| / 127, rounded up to 16 bits of fraction, so that step times [-127, 127] is exact, and weights
+ * that have been rounded once are not changed again. */
+static float step_of_row(const float *w, size_t n)
+{
+    float most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = most < fabsf(w[i]) ? fabsf(w[i]) : most;
+    float step = most / 127;
+    uint32_t bits;
+    memcpy(&bits, &step, sizeof bits);
+    bits = (bits + 0xFF) & ~0xFFu;
+    memcpy(&step, &bits, sizeof step);
+    return step;
+}
+
+weir_weights weir__form_held(const struct weir__kernels *k, weir_weights form)
+{
+    return k->real_size == sizeof(float) ? form : WEIR_WEIGHTS_F32;
+}
+
+float weir__largest_weight(weir_weights form)
+{
+    switch (form) {
+    case WEIR_WEIGHTS_BF16:
+        return 0x1.FEp127f;
+    case WEIR_WEIGHTS_INT8:
+        return 0x1p127f;
+    default:
+        return FLT_MAX;
+    }
+}
+
+/* ---- Places ---- */
+
+static float weight(const struct weir__packer *p, const struct weir__param *v, size_t i)
+{
+    return p->from[v - p->params->list][i];
+}
+
+/* The weight `i` of tensor v, or padding (SIZE_MAX), at this place. */
+static void put_at(struct weir__packer *p, const struct weir__param *v, size_t i, size_t place, weir_weights form)
 {
     bool padding = i == SIZE_MAX;
-    void *packed = weir__at(p->k, p->packed, p->at);
+    void *packed = weir__at(p->k, p->packed, place);
     if (p->mode == WEIR__PACK_MAP)
-        p->map[p->at] = padding ? (uint32_t)WEIR__NOWHERE : (uint32_t)(v->offset + i);
-    else if (p->mode == WEIR__PACK_WRITE && !padding)
-        p->k->from_float(1, p->from[v - p->params->list] + i, packed);
-    else if (p->mode == WEIR__PACK_READ && !padding)
+        p->map[place] = padding ? (uint32_t)WEIR__NOWHERE : (uint32_t)(v->offset + i);
+    else if (p->mode == WEIR__PACK_WRITE && !padding) {
+        float w = weight(p, v, i);
+        w = form == WEIR_WEIGHTS_BF16 ? round_bf16(w) : w;
+        p->k->from_float(1, &w, packed);
+    } else if (p->mode == WEIR__PACK_READ && !padding)
         p->k->to_float(1, packed, p->to + i);
-    p->at++;
+}
+
+static void put(struct weir__packer *p, const struct weir__param *v, size_t i)
+{
+    put_at(p, v, i, p->at++, WEIR_WEIGHTS_F32);
 }
 
 /* True if the `count` places of a tensor's array are just stepped over. */
@@ -45,15 +106,75 @@ static size_t columns_of(size_t hidden, size_t n)
         for (size_t k = 0; k < (K); k++)                                                         \
             for (size_t column = first_; column < first_ + block_; column++)
 
-size_t weir__pack_matrix(struct weir__packer *p, const struct weir__param *w, size_t hidden)
+/* Place of W[column][k] in [columns / block][K][4][lanes], of its form: in reals, bfloat16s or bytes. */
+static size_t place_of(size_t lanes, weir_weights form, size_t K, size_t column, size_t k)
 {
-    size_t begin = p->at, columns = columns_of(hidden, w->rows);
-    if (skips(p, w, columns * w->cols))
+    size_t columns = 4 * lanes, block = column / columns, c = column % columns, vector = c / lanes, lane = c % lanes;
+    switch (form) {
+    case WEIR_WEIGHTS_BF16:
+        return (block * K + k) * columns + vector / 2 * 2 * lanes + lane * 2 + vector % 2;
+    case WEIR_WEIGHTS_INT8:
+        return (block * weir__round_up(K, 4) + k / 4 * 4) * columns + c * 4 + k % 4;
+    default:
+        return (block * K + k) * columns + c;
+    }
+}
+
+static size_t reals_of(weir_weights form, size_t columns, size_t K)
+{
+    switch (form) {
+    case WEIR_WEIGHTS_BF16:
+        return columns * K / 2;
+    case WEIR_WEIGHTS_INT8:
+        return columns + columns * weir__round_up(K, 4) / 4;
+    default:
+        return columns * K;
+    }
+}
+
+static void bf16_at(struct weir__packer *p, const struct weir__param *w, size_t i, uint16_t *packed)
+{
+    uint32_t bits;
+    if (p->mode == WEIR__PACK_WRITE) {
+        float rounded = round_bf16(weight(p, w, i));
+        memcpy(&bits, &rounded, sizeof bits);
+        *packed = (uint16_t)(bits >> 16);
+    } else {
+        bits = (uint32_t)*packed << 16;
+        memcpy(p->to + i, &bits, sizeof bits);
+    }
+}
+
+static void int8_at(struct weir__packer *p, const struct weir__param *w, size_t i, float step, int8_t *packed)
+{
+    if (p->mode == WEIR__PACK_WRITE)
+        *packed = (int8_t)(step > 0 ? rintf(weight(p, w, i) / step) : 0);
+    else
+        p->to[i] = step * (float)*packed;
+}
+
+size_t weir__pack_matrix(struct weir__packer *p, const struct weir__param *w, size_t hidden, weir_weights form)
+{
+    weir_weights held = weir__form_held(p->k, form);
+    size_t begin = p->at, columns = columns_of(hidden, w->rows), K = w->cols, lanes = p->k->lanes;
+    if (skips(p, w, reals_of(held, columns, K)))
         return begin;
-    FOR_EACH_PLACE(p, columns, w->cols, column, k)
-    {
-        size_t row = row_of_column(p->k->lanes, hidden, w->rows, column);
-        put(p, w, row == SIZE_MAX ? SIZE_MAX : row * w->cols + k);
+    p->at += reals_of(held, columns, K);
+    float *packed = p->packed ? (float *)weir__at(p->k, p->packed, begin) : NULL;
+    for (size_t column = 0; column < columns; column++) {
+        size_t row = row_of_column(lanes, hidden, w->rows, column);
+        bool padding = row == SIZE_MAX;
+        if (held == WEIR_WEIGHTS_INT8 && p->mode == WEIR__PACK_WRITE)
+            packed[column] = padding ? 0 : step_of_row(p->from[w - p->params->list] + row * K, K);
+        for (size_t k = 0; k < K; k++) {
+            size_t i = padding ? SIZE_MAX : row * K + k, place = place_of(lanes, held, K, column, k);
+            if (held == WEIR_WEIGHTS_F32)
+                put_at(p, w, i, begin + place, form);
+            else if (held == WEIR_WEIGHTS_BF16 && !padding)
+                bf16_at(p, w, i, (uint16_t *)(void *)packed + place);
+            else if (!padding)
+                int8_at(p, w, i, packed[column], (int8_t *)(packed + columns) + place);
+        }
     }
     return begin;
 }

@@ -29,8 +29,8 @@ struct weir__packer {
 
 /* Each goes over the array of one tensor and gives the place where the array begins. hidden 0: a plain matrix. */
 
-/* W (n, cols) -> [panels][cols][64] */
-size_t weir__pack_matrix(struct weir__packer *p, const struct weir__param *w, size_t hidden);
+/* W (n, cols) -> [panels][cols][64] in its form; a table of doubles rounds the weights but keeps them as its reals */
+size_t weir__pack_matrix(struct weir__packer *p, const struct weir__param *w, size_t hidden, weir_weights form);
 /* W^T -> [ceil(cols / 64)][rows of W, of gates in the order [panel][4][16] with padding][64] */
 size_t weir__pack_transposed(struct weir__packer *p, const struct weir__param *w, size_t hidden);
 /* The bias of the gates (4H) -> [panels][64] */
@@ -39,5 +39,10 @@ size_t weir__pack_bias(struct weir__packer *p, const struct weir__param *v, size
 size_t weir__pack_units(struct weir__packer *p, const struct weir__param *v, size_t groups, size_t n, size_t slots);
 /* A vector (n) -> [round up to 64] */
 size_t weir__pack_columns(struct weir__packer *p, const struct weir__param *v);
+
+/* The form in which a table of kernels can hold a matrix. */
+weir_weights weir__form_held(const struct weir__kernels *k, weir_weights form);
+/* The largest size of a weight that this form can round. */
+float weir__largest_weight(weir_weights form);
 
 #endif

@@ -176,6 +176,8 @@ weir_status weir_trainer_new(weir_trainer **out, const weir_model *model, const 
     TRY(resolve(config, &resolved, err));
     if (!model->config.outputs)
         return weir__fail(err, WEIR_E_UNSUPPORTED, "this model has no output to compare with targets; set outputs in its configuration");
+    if (model->config.weights != WEIR_WEIGHTS_F32)
+        return weir__fail(err, WEIR_E_UNSUPPORTED, "narrow weights cannot be trained; train the float32 model and convert it after");
     weir_allocator a = weir__allocator(config->allocator);
     weir_trainer *t = weir__alloc(&a, sizeof *t);
     if (!t)

@@ -1,6 +1,7 @@
 /* One hash over everything that must have the same bits everywhere.
  *
  *     bits SIZE forward ISA THREADS GROUP CHUNK    outputs and final states; 64 rows run in groups of GROUP, CHUNK steps at a time
+ *     bits SIZE bf16|int8 ISA THREADS GROUP CHUNK  the same with narrow weights, and the weights themselves
  *     bits SIZE train ISA THREADS                  weights and losses after an epoch of training
  *
  * SIZE is "small" or "full"; CHUNK 1 steps a stream, 0 runs whole sequences. Exits with 77 if this CPU lacks ISA.
@@ -377,11 +378,38 @@ static weir_isa find_isa(const char *name)
     exit(2);
 }
 
+/* The same model with narrow weights, which are added to the hash. */
+static weir_model *narrow(weir_model *m, weir_weights weights)
+{
+    enum { MOST_TENSORS = 64 };
+    weir_config c = *weir_model_config(m);
+    c.weights = weights;
+    weir_tensor tensors[MOST_TENSORS];
+    size_t n = weir_model_tensor_count(m);
+    for (size_t i = 0; i < n; i++)
+        tensors[i] = whole_tensor(m, i);
+    weir_model *made;
+    weir_error err;
+    check(weir_model_new(&made, &c, tensors, n, &err), &err);
+    weir_model_free(m);
+    for (size_t i = 0; i < n; i++) {
+        free_tensor(tensors[i]);
+        weir_tensor w = whole_tensor(made, i);
+        add(w.data, numbers(&w) * sizeof *w.data);
+        free_tensor(w);
+    }
+    return made;
+}
+
 int main(int argc, char **argv)
 {
-    bool forwards = argc == 7 && !strcmp(argv[2], "forward");
+    static const char *const forms[] = {"forward", "bf16", "int8"}; /* in the order of weir_weights */
+    int form = 0;
+    while (argc > 2 && form < 3 && strcmp(argv[2], forms[form]))
+        form++;
+    bool forwards = argc == 7 && form < 3;
     if (!forwards && (argc != 5 || strcmp(argv[2], "train"))) {
-        fprintf(stderr, "usage: bits small|full forward ISA THREADS GROUP CHUNK\n       bits small|full train ISA THREADS\n");
+        fprintf(stderr, "usage: bits small|full forward|bf16|int8 ISA THREADS GROUP CHUNK\n       bits small|full train ISA THREADS\n");
         return 2;
     }
     bool small = !strcmp(argv[1], "small");
@@ -392,6 +420,8 @@ int main(int argc, char **argv)
     weir_parallel parallel = {.run = run_tasks, .ctx = &threads, .threads = threads};
     for (size_t i = 0; i < (small ? SMALL_MODELS : MODELS); i++) {
         weir_model *m = model_number(i, isa);
+        if (forwards && form)
+            m = narrow(m, (weir_weights)form);
         struct data d = make_data(weir_model_config(m), small ? 12 : 24);
         if (forwards)
             forward(m, &d, strtoul(argv[5], NULL, 10), strtoul(argv[6], NULL, 10), threads > 1 ? &parallel : NULL);

@@ -12,7 +12,7 @@ here=$source_dir/tests/bits
 work=$(mktemp -d "${TMPDIR:-/tmp}/weir-bits.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 failures=0 compared=0
-kinds="small-forward small-train full-forward full-train"
+kinds="small-forward small-bf16 small-int8 small-train full-forward full-bf16 full-int8 full-train"
 
 # compile NAME COMPILER FLAGS...: the core with bits.c and functions.c to $work/NAME/bits and $work/NAME/functions
 compile() {
@@ -34,7 +34,7 @@ expected() { # of a kind
     sed -n "s/^$1 //p" "$here/golden.txt"
 }
 
-# compare LABEL COMMAND... SIZE forward|train REST: one run against the golden hash of its kind
+# compare LABEL COMMAND... SIZE forward|bf16|int8|train REST: one run against the golden hash of its kind
 compare() {
     local label=$1 hash status kind want
     shift
@@ -86,8 +86,8 @@ fi
 if [ "${1:-}" = --golden ]; then
     for kind in $kinds; do
         case $kind in
-        *forward) echo "$kind $("$main" ${kind/-/ } scalar 1 64 0)" ;;
         *train) echo "$kind $("$main" ${kind/-/ } scalar 1)" ;;
+        *) echo "$kind $("$main" ${kind/-/ } scalar 1 64 0)" ;;
         esac
     done
     exit
@@ -106,6 +106,11 @@ for isa in scalar avx2 avx512 neon; do
             for chunk in 1 7 0; do
                 compare "this build" "$main" $size forward $isa $threads $group $chunk
             done
+        done
+    done
+    for form in bf16 int8; do
+        for how in "1 1 1" "1 5 7" "1 64 0" "2 1 0" "2 64 0" "2 64 1"; do
+            compare "this build" "$main" $size $form $isa $how
         done
     done
     for threads in 1 2 3; do
@@ -137,6 +142,10 @@ build() {
     compare "$label" $runner "$work/other/bits" small forward $isa 1 5 7 &&
         compare "$label" $runner "$work/other/bits" small forward $isa 2 64 0 &&
         compare "$label" $runner "$work/other/bits" small forward $isa 1 2 1 &&
+        compare "$label" $runner "$work/other/bits" small bf16 $isa 1 5 1 &&
+        compare "$label" $runner "$work/other/bits" small bf16 $isa 2 64 0 &&
+        compare "$label" $runner "$work/other/bits" small int8 $isa 1 5 1 &&
+        compare "$label" $runner "$work/other/bits" small int8 $isa 2 64 0 &&
         compare "$label" $runner "$work/other/bits" small train $isa 2
     if [ -n "$runner" ] || [ $isa = avx512 ]; then # emulated, and slow
         compare_functions "$label" $runner "$work/other/functions" small $isa

@@ -159,10 +159,44 @@ static void NAME(test_floats)(void)
         assert_false(v_same_float(v_load(exact), one));
     }
 }
+#else
+/* Every bfloat16 as itself, and sums of products of 8 bits at their extremes. */
+static void NAME(test_narrow)(void)
+{
+    uint16_t in[2 * LANES + 1];
+    real even[LANES], odd[LANES];
+    for (uint32_t n = 0; n < 1 << 16; n++) {
+        for (uint32_t i = 0; i < 2 * LANES; i++)
+            in[i + 1] = (uint16_t)(n + i * 257);
+        v_store(even, v_load_even(in + 1));
+        v_store(odd, v_load_odd(in + 1));
+        for (int i = 0; i < LANES; i++)
+            assert_true(NAME(bits)(even[i]) == (uint32_t)in[2 * i + 1] << 16 && NAME(bits)(odd[i]) == (uint32_t)in[2 * i + 2] << 16);
+    }
+    static const int8_t values[] = {0, 1, -1, 127, -127, 126, 64, -3};
+    int8_t w[4 * LANES + 1], x[5];
+    real got[LANES];
+    for (int n = 0; n < 4096; n++) {
+        for (int k = 0; k < 4; k++)
+            x[k + 1] = values[n >> (3 * k) & 7];
+        for (int i = 0; i < 4 * LANES; i++)
+            w[i + 1] = values[(n + i * 5 + i / 4 * 3) % 8];
+        v_store(got, i_float(i_dot(i_dot(i_zero(), w + 1, x + 1), w + 1, x + 1)));
+        for (int i = 0; i < LANES; i++) {
+            int sum = 0;
+            for (int k = 0; k < 4; k++)
+                sum += 2 * w[4 * i + k + 1] * x[k + 1];
+            assert_true(got[i] == (real)sum);
+        }
+    }
+}
 #endif
 
 static void NAME(test)(void)
 {
+#ifndef WIDE
+    NAME(test_narrow)();
+#endif
     enum { SPECIALS = sizeof SPECIAL / sizeof *SPECIAL };
     real a[LANES + 1], b[LANES + 1], c[LANES + 1]; /* used from [1] on: not aligned */
     size_t next = 0;
