@@ -14,6 +14,7 @@
 static const char *const directions[] = {"forward", "reverse", "both", NULL};
 static const char *const outputs[] = {"linear", "softmax", "logistic", "gaussian", NULL};
 static const char *const readouts[] = {"every_step", "final_state", NULL};
+static const char *const forms[] = {"f32", "bf16", "int8", NULL};
 static const char *const inits[] = {"glorot", "pytorch", "lecun", "he", "uniform", NULL};
 
 typedef enum kind { COUNT, FLAG, REAL, FOUR_REALS, WORD, ACTIVATION, SEED, DENSE } kind;
@@ -45,6 +46,7 @@ static const struct field {
     FIELD(outputs, COUNT, NULL),
     FIELD(output, WORD, outputs),
     FIELD(readout, WORD, readouts),
+    FIELD(weights, WORD, forms),
     FIELD(init, WORD, inits),
     FIELD(init_scale, REAL, NULL),
     FIELD(set_gate_bias, FLAG, NULL),
@@ -56,7 +58,8 @@ enum { FIELDS = sizeof fields / sizeof *fields };
 
 /* A WORD is read and written as an unsigned. */
 _Static_assert(sizeof(weir_direction) == sizeof(unsigned) && sizeof(weir_output) == sizeof(unsigned) &&
-                   sizeof(weir_readout) == sizeof(unsigned) && sizeof(weir_init) == sizeof(unsigned),
+                   sizeof(weir_readout) == sizeof(unsigned) && sizeof(weir_weights) == sizeof(unsigned) &&
+                   sizeof(weir_init) == sizeof(unsigned),
                "an enum of weir_config has another size than unsigned");
 
 /* ---- To JSON ---- */

@@ -2,6 +2,7 @@
 #include "base/io.h"
 #include "format/config_json.h"
 #include "format/safetensors.h"
+#include "model/narrow.h"
 #include "model/params.h"
 
 #include <math.h>
@@ -25,6 +26,20 @@ static void name_second_bias(char second[TENSOR_NAME], const char *first)
     second[10] = 'h';
 }
 
+/* ---- Narrow weights ---- */
+
+static weir__dtype dtype_of(weir_weights form)
+{
+    static const weir__dtype of[] = {WEIR__F32, WEIR__BF16, WEIR__I8};
+    return of[form];
+}
+
+/* "lstm.weight_ih_l0" -> "lstm.weight_ih_l0_step" */
+static void name_steps(char steps[TENSOR_NAME], const char *matrix)
+{
+    snprintf(steps, TENSOR_NAME, "%.41s_step", matrix);
+}
+
 /* ---- Reading ---- */
 
 /* What a checked file holds: everything that weir_model_new needs. */
@@ -33,10 +48,10 @@ typedef struct contents {
     weir__safetensors file;
     weir_config config;
     struct weir__params params;
-    weir_tensor *tensors; /* as params; data in the file's bytes, in `aligned`, or in `sums` */
+    weir_tensor *tensors; /* as params; data in the file's bytes, in `aligned`, or in `made` */
     float *aligned;       /* a copy of the data if a float cannot be read where it stands, else NULL */
-    float *sums;          /* bias_ih + bias_hh, one after the other */
-    size_t data_size, sums_count;
+    float *made;          /* what the file has in another form: the sums bias_ih + bias_hh, and narrow weights */
+    size_t data_size, made_count;
     bool taken[WEIR__TENSOR_LIMIT]; /* which of the file's tensors have found their place */
 } contents;
 
@@ -45,7 +60,7 @@ static void close_contents(contents *c)
     const weir_allocator *a = &c->allocator;
     weir__free(a, c->tensors, c->params.count * sizeof *c->tensors);
     weir__free(a, c->aligned, c->data_size);
-    weir__free(a, c->sums, c->sums_count * sizeof(float));
+    weir__free(a, c->made, c->made_count * sizeof(float));
     weir__params_free(&c->params, a);
     weir__safetensors_close(&c->file);
 }
@@ -102,12 +117,11 @@ static weir_status read_metadata(contents *c, weir_isa isa, weir_error *err)
     return status ? blame_file(c, "weir", status, err) : WEIR_OK;
 }
 
-static const float *data_of(const contents *c, const weir__entry *entry)
+static const void *data_of(const contents *c, const weir__entry *entry)
 {
-    size_t begin = entry->begin - 8 - c->file.header_size;
     if (c->aligned)
-        return c->aligned + begin / sizeof(float);
-    return (const float *)(const void *)(c->file.bytes + entry->begin);
+        return (const unsigned char *)c->aligned + (entry->begin - 8 - c->file.header_size);
+    return c->file.bytes + entry->begin;
 }
 
 static weir_status check_finite(const weir__entry *entry, const float *data, size_t count, weir_error *err)
@@ -130,18 +144,70 @@ static weir_status fail_shape(const contents *c, const char *name, size_t rows, 
                          shape);
 }
 
-/* The data of a tensor that the configuration asks for. */
-static weir_status take_tensor(contents *c, const char *name, const struct weir__param *param, const float **data,
-                               weir_error *err)
+/* The entry of an array that the configuration asks for. */
+static weir_status take_entry(contents *c, const char *name, size_t rows, size_t cols, weir__dtype dtype, const weir__entry **entry,
+                              weir_error *err)
 {
-    const weir__entry *entry = weir__safetensors_find(&c->file, name);
-    if (!entry)
+    const weir__entry *e = *entry = weir__safetensors_find(&c->file, name);
+    if (!e)
         return weir__fail_at(err, WEIR_E_FORMAT, 8, "the configuration needs a tensor %s, which the file lacks", name);
-    if (entry->rows != param->rows || entry->cols != param->cols)
-        return fail_shape(c, name, param->rows, param->cols, err);
-    c->taken[entry - c->file.entries] = true;
+    if (e->rows != rows || e->cols != cols)
+        return fail_shape(c, name, rows, cols, err);
+    if (e->dtype != dtype)
+        return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, name), "tensor %s must have the dtype %s", name,
+                             weir__dtype_name(dtype));
+    c->taken[e - c->file.entries] = true;
+    return WEIR_OK;
+}
+
+static weir_status take_tensor(contents *c, const char *name, size_t rows, size_t cols, const float **data, weir_error *err)
+{
+    const weir__entry *entry;
+    weir_status status = take_entry(c, name, rows, cols, WEIR__F32, &entry, err);
+    if (status)
+        return status;
     *data = data_of(c, entry);
-    return check_finite(entry, *data, param->count, err);
+    return check_finite(entry, *data, (rows ? rows : 1) * cols, err);
+}
+
+static weir_status take_bf16(contents *c, const struct weir__param *param, float *to, weir_error *err)
+{
+    const weir__entry *entry;
+    weir_status status = take_entry(c, param->name, param->rows, param->cols, WEIR__BF16, &entry, err);
+    const uint16_t *from = status ? NULL : data_of(c, entry);
+    for (size_t i = 0; !status && i < param->count; i++) {
+        to[i] = weir__from_bf16(from[i]);
+        if (!isfinite(to[i]))
+            status = weir__fail_at(err, WEIR_E_NONFINITE, entry->begin + i * sizeof *from,
+                                   "tensor %s holds a number that is not finite", entry->name);
+    }
+    return status;
+}
+
+/* Rows of 8 bits whose steps are not those that their weights would get again are refused: they would change when they are rounded. */
+static weir_status take_int8(contents *c, const struct weir__param *param, float *to, weir_error *err)
+{
+    const weir__entry *entry;
+    const float *steps = NULL;
+    char name[TENSOR_NAME];
+    name_steps(name, param->name);
+    weir_status status = take_entry(c, param->name, param->rows, param->cols, WEIR__I8, &entry, err);
+    if (!status)
+        status = take_tensor(c, name, 0, param->rows, &steps, err);
+    for (size_t row = 0; !status && row < param->rows; row++) {
+        const int8_t *from = (const int8_t *)data_of(c, entry) + row * param->cols;
+        float *w = to + row * param->cols;
+        for (size_t k = 0; k < param->cols; k++)
+            w[k] = steps[row] * (float)from[k];
+        float step = weir__int8_step(w, param->cols);
+        bool same = !memcmp(&step, steps + row, sizeof step);
+        for (size_t k = 0; same && k < param->cols; k++)
+            same = weir__to_int8(w[k], step) == from[k];
+        if (!same)
+            status = weir__fail_at(err, WEIR_E_FORMAT, entry->begin + row * param->cols,
+                                   "row %zu of tensor %s and its step are not as Weir rounds them", row, entry->name);
+    }
+    return status;
 }
 
 /* sum = first + second, and the very bits of first where second is 0. */
@@ -161,24 +227,40 @@ static weir_status take_bias(contents *c, const struct weir__param *param, float
     char second_name[TENSOR_NAME];
     name_second_bias(second_name, param->name);
     const float *first, *second;
-    weir_status status = take_tensor(c, param->name, param, &first, err);
+    weir_status status = take_tensor(c, param->name, 0, param->cols, &first, err);
     if (!status)
-        status = take_tensor(c, second_name, param, &second, err);
+        status = take_tensor(c, second_name, 0, param->cols, &second, err);
     return status ? status : add_biases(param->name, first, second, sum, param->count, err);
+}
+
+/* True for what the file has in another form than the model is made from. */
+static bool is_made(const contents *c, const struct weir__param *p)
+{
+    return p->kind == WEIR__BIAS || weir__form_of(&c->config, p) != WEIR_WEIGHTS_F32;
+}
+
+static weir_status take_param(contents *c, const struct weir__param *p, float *room, const float **data, weir_error *err)
+{
+    if (!is_made(c, p))
+        return take_tensor(c, p->name, p->rows, p->cols, data, err);
+    *data = room;
+    if (p->kind == WEIR__BIAS)
+        return take_bias(c, p, room, err);
+    return weir__form_of(&c->config, p) == WEIR_WEIGHTS_BF16 ? take_bf16(c, p, room, err) : take_int8(c, p, room, err);
 }
 
 static weir_status take_all_tensors(contents *c, weir_error *err)
 {
-    float *sum = c->sums;
+    float *room = c->made;
     for (size_t i = 0; i < c->params.count; i++) {
         const struct weir__param *p = &c->params.list[i];
         weir_tensor *t = &c->tensors[i];
-        *t = (weir_tensor){.rows = p->rows, .cols = p->cols, .data = sum};
+        *t = (weir_tensor){.rows = p->rows, .cols = p->cols};
         strcpy(t->name, p->name);
-        weir_status status = p->kind == WEIR__BIAS ? take_bias(c, p, sum, err) : take_tensor(c, p->name, p, &t->data, err);
+        weir_status status = take_param(c, p, room, &t->data, err);
         if (status)
             return status;
-        sum += p->kind == WEIR__BIAS ? p->count : 0;
+        room += is_made(c, p) ? p->count : 0;
     }
     for (size_t i = 0; i < c->file.count; i++)
         if (!c->taken[i]) {
@@ -193,21 +275,25 @@ static weir_status allocate_contents(contents *c, size_t size, weir_error *err)
 {
     const weir_allocator *a = &c->allocator;
     const unsigned char *data = c->file.bytes + 8 + c->file.header_size;
-    for (size_t i = 0; i < c->params.count; i++)
-        c->sums_count += c->params.list[i].kind == WEIR__BIAS ? c->params.list[i].count : 0;
+    size_t needed = 0;
+    for (size_t i = 0; i < c->params.count; i++) {
+        const struct weir__param *p = &c->params.list[i];
+        c->made_count += is_made(c, p) ? p->count : 0;
+        needed += p->count * weir__dtype_size(dtype_of(weir__form_of(&c->config, p)));
+    }
     /* No more numbers than the file has, whatever its configuration says. */
-    if (c->params.weights > size / sizeof(float))
+    if (needed > size)
         return weir__fail_at(err, WEIR_E_FORMAT, 8, "the configuration needs %zu weights, more than the file can hold",
                              c->params.weights);
     c->tensors = weir__alloc(a, c->params.count * sizeof *c->tensors);
-    c->sums = weir__alloc(a, c->sums_count * sizeof(float));
+    c->made = weir__alloc(a, c->made_count * sizeof(float));
     if ((uintptr_t)data % _Alignof(float)) {
         c->data_size = size - 8 - c->file.header_size;
         c->aligned = weir__alloc(a, c->data_size);
         if (c->aligned)
             memcpy(c->aligned, data, c->data_size);
     }
-    if (!c->tensors || !c->sums || (c->data_size && !c->aligned))
+    if (!c->tensors || !c->made || (c->data_size && !c->aligned))
         return weir__fail(err, WEIR_E_NOMEM, "no memory to read a model file");
     return WEIR_OK;
 }
@@ -262,28 +348,74 @@ weir_status weir_model_load(weir_model **out, const char *path, weir_isa isa, co
 
 /* ---- Writing ---- */
 
-static size_t numbers_of(const weir_tensor *t)
+/* The arrays of a file in the making, those of float32 first, and room for their data. */
+typedef struct listing {
+    weir__array *list;
+    size_t count;
+    float *floats;
+    unsigned char *bytes;
+    const float *zeros;
+} listing;
+
+static weir__array *list_array(listing *l, const char *name, size_t rows, size_t cols, weir__dtype dtype, const void *data)
 {
-    return (t->rows ? t->rows : 1) * t->cols;
+    weir__array *a = &l->list[l->count++];
+    *a = (weir__array){.rows = rows, .cols = cols, .dtype = dtype, .data = data};
+    strcpy(a->name, name);
+    return a;
 }
 
-/* The model's tensors with their weights, and behind each first bias a second one of zeros. */
-static size_t list_tensors(const weir_model *model, weir_tensor *list, float *weights, const float *zeros)
+/* A tensor of float32; behind a first bias comes a second one of zeros. */
+static void list_floats(listing *l, const weir_model *model, size_t index, const struct weir__param *p)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < weir_model_tensor_count(model); i++) {
-        weir_tensor *t = &list[count++];
-        *t = weir_model_tensor(model, i);
-        weir_model_weights(model, i, weights);
-        t->data = weights;
-        weights += numbers_of(t);
-        if (is_first_bias(t->name)) {
-            list[count] = *t;
-            list[count].data = zeros;
-            name_second_bias(list[count++].name, t->name);
+    weir_model_weights(model, index, l->floats);
+    list_array(l, p->name, p->rows, p->cols, WEIR__F32, l->floats);
+    l->floats += p->count;
+    if (is_first_bias(p->name))
+        name_second_bias(list_array(l, p->name, p->rows, p->cols, WEIR__F32, l->zeros)->name, p->name);
+}
+
+static void list_steps(listing *l, const weir_model *model, size_t index, const struct weir__param *p)
+{
+    float *w = l->floats + p->rows;
+    weir_model_weights(model, index, w);
+    for (size_t row = 0; row < p->rows; row++)
+        l->floats[row] = weir__int8_step(w + row * p->cols, p->cols);
+    name_steps(list_array(l, p->name, 0, p->rows, WEIR__F32, l->floats)->name, p->name);
+    l->floats += p->rows;
+}
+
+/* A matrix of fewer bits; its numbers are rounded already. `room` holds it as floats. */
+static void list_narrow(listing *l, const weir_model *model, size_t index, const struct weir__param *p, weir__dtype dtype, float *room)
+{
+    weir_model_weights(model, index, room);
+    list_array(l, p->name, p->rows, p->cols, dtype, l->bytes);
+    for (size_t row = 0; row < p->rows; row++, room += p->cols) {
+        float step = weir__int8_step(room, p->cols);
+        for (size_t k = 0; k < p->cols; k++, l->bytes += weir__dtype_size(dtype)) {
+            uint16_t half = weir__to_bf16(room[k]);
+            if (dtype == WEIR__BF16)
+                memcpy(l->bytes, &half, sizeof half);
+            else
+                *l->bytes = (unsigned char)weir__to_int8(room[k], step);
         }
     }
-    return count;
+}
+
+static void list_arrays(listing *l, const weir_model *model, const struct weir__params *params)
+{
+    const weir_config *config = weir_model_config(model);
+    for (int narrow = 0; narrow < 2; narrow++)
+        for (size_t i = 0; i < params->count; i++) {
+            const struct weir__param *p = params->list + i;
+            weir_weights form = weir__form_of(config, p);
+            if (narrow && form != WEIR_WEIGHTS_F32)
+                list_narrow(l, model, i, p, dtype_of(form), l->floats);
+            else if (!narrow && form == WEIR_WEIGHTS_F32)
+                list_floats(l, model, i, p);
+            else if (!narrow && form == WEIR_WEIGHTS_INT8)
+                list_steps(l, model, i, p);
+        }
 }
 
 /* {"weir": the configuration as text, "notes": ...}; NULL without memory, or if notes is no UTF-8. */
@@ -305,22 +437,31 @@ static json_t *build_metadata(const weir_config *config)
 static weir_status write_bytes(const weir_allocator *a, const weir_model *model, void **bytes, size_t *size, weir_error *err)
 {
     const weir_config *config = weir_model_config(model);
-    size_t most = 2 * weir_model_tensor_count(model), zeros_size = 4 * (size_t)config->hidden * sizeof(float);
-    weir_tensor *list = weir__alloc(a, most * sizeof *list);
-    size_t weights_size = weir_model_parameters(model) * sizeof(float);
-    float *zeros = weir__alloc(a, zeros_size), *weights = weir__alloc(a, weights_size);
+    struct weir__params params;
+    weir_status status = weir__params_new(&params, config, a, err);
+    if (status)
+        return status;
+    size_t list_size = 2 * params.count * sizeof(weir__array), zeros_size = 4 * (size_t)config->hidden * sizeof(float);
+    size_t steps = params.count * 4 * (size_t)config->hidden, floats_size = (params.weights + steps) * sizeof(float);
+    size_t narrow_size = config->weights == WEIR_WEIGHTS_F32 ? 0 : params.weights * sizeof(uint16_t);
+    void *list = weir__alloc(a, list_size), *floats = weir__alloc(a, floats_size), *narrow = weir__alloc(a, narrow_size),
+         *zeros = weir__alloc(a, zeros_size);
+    listing l = {.list = list, .floats = floats, .bytes = narrow, .zeros = zeros};
     json_t *metadata = build_metadata(config);
-    weir_status status = WEIR_OK;
-    if (!list || !zeros || !weights)
+    if (!list || !floats || !narrow || !zeros)
         status = weir__fail(err, WEIR_E_NOMEM, "no memory for a copy of the weights");
     else if (!metadata)
         status = weir__fail(err, WEIR_E_ARGUMENT, "the model's notes are no valid UTF-8, which a file needs");
-    else
-        status = weir__safetensors_write(a, metadata, list, list_tensors(model, list, weights, zeros), bytes, size, err);
+    else {
+        list_arrays(&l, model, &params);
+        status = weir__safetensors_write(a, metadata, l.list, l.count, bytes, size, err);
+    }
     json_decref(metadata);
-    weir__free(a, weights, weights_size);
     weir__free(a, zeros, zeros_size);
-    weir__free(a, list, most * sizeof *list);
+    weir__free(a, narrow, narrow_size);
+    weir__free(a, floats, floats_size);
+    weir__free(a, list, list_size);
+    weir__params_free(&params, a);
     return status;
 }
 

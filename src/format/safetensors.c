@@ -105,9 +105,35 @@ static bool get_shape(const json_t *shape, weir__entry *entry)
     }
 }
 
-static bool data_size(const weir__entry *entry, size_t *size)
+static const struct {
+    const char *name;
+    size_t size;
+} dtypes[WEIR__DTYPES] = {{"F32", 4}, {"BF16", 2}, {"I8", 1}};
+
+const char *weir__dtype_name(weir__dtype dtype)
 {
-    return weir__size_mul(size, entry->rows ? entry->rows : 1, entry->cols) && weir__size_mul(size, *size, sizeof(float));
+    return dtypes[dtype].name;
+}
+
+size_t weir__dtype_size(weir__dtype dtype)
+{
+    return dtypes[dtype].size;
+}
+
+static bool get_dtype(const json_t *value, weir__dtype *dtype)
+{
+    const char *name = json_string_value(value);
+    for (int i = 0; name && i < WEIR__DTYPES; i++)
+        if (!strcmp(name, dtypes[i].name)) {
+            *dtype = (weir__dtype)i;
+            return true;
+        }
+    return false;
+}
+
+static bool data_size(weir__dtype dtype, size_t rows, size_t cols, size_t *size)
+{
+    return weir__size_mul(size, rows ? rows : 1, cols) && weir__size_mul(size, *size, dtypes[dtype].size);
 }
 
 static weir_status refuse(const weir__safetensors *st, const char *name, weir_error *err, const char *format, ...)
@@ -131,20 +157,22 @@ static weir_status read_entry(const weir__safetensors *st, const char *name, con
                  *offsets = json_object_get(record, "data_offsets");
     if (json_object_size(record) != 3 || !dtype || !shape || !offsets)
         return refuse(st, name, err, "must have just dtype, shape and data_offsets");
-    if (!json_is_string(dtype) || strcmp(json_string_value(dtype), "F32"))
-        return refuse(st, name, err, "must have the dtype F32");
     if (strlen(name) >= sizeof entry->name)
         return refuse(st, name, err, "has a longer name than any model's");
     *entry = (weir__entry){.rows = 0};
     strcpy(entry->name, name);
+    if (!get_dtype(dtype, &entry->dtype))
+        return refuse(st, name, err, "must have the dtype F32, BF16 or I8");
     size_t from, to, size;
-    if (!get_shape(shape, entry) || !data_size(entry, &size))
+    if (!get_shape(shape, entry) || !data_size(entry->dtype, entry->rows, entry->cols, &size))
         return refuse(st, name, err, "must have a shape of one or two positive numbers");
     if (json_array_size(offsets) != 2 || !get_size(json_array_get(offsets, 0), &from) ||
         !get_size(json_array_get(offsets, 1), &to))
         return refuse(st, name, err, "must have two data_offsets");
     if (from != *end)
         return refuse(st, name, err, "must begin at byte %zu of the data, where the one before it ends", *end);
+    if (from % dtypes[entry->dtype].size)
+        return refuse(st, name, err, "must begin at a multiple of its numbers' size");
     if (to < from || to - from != size)
         return refuse(st, name, err, "has a shape of %zu bytes, but other data_offsets", size);
     entry->begin = 8 + st->header_size + from;
@@ -232,18 +260,24 @@ size_t weir__safetensors_where(const weir__safetensors *st, const char *name)
 
 /* ---- Writing ---- */
 
+/* Of an array in memory. */
+static size_t size_of(const weir__array *t)
+{
+    return (t->rows ? t->rows : 1) * t->cols * dtypes[t->dtype].size;
+}
+
 /* {"__metadata__": {...}, NAME: {"dtype": "F32", "shape": [...], "data_offsets": [...]}, ...}; NULL without memory. */
-static json_t *build_header(json_t *metadata, const weir_tensor *tensors, size_t count, size_t *data)
+static json_t *build_header(json_t *metadata, const weir__array *arrays, size_t count, size_t *data)
 {
     json_t *header = json_pack("{sO}", "__metadata__", metadata);
     *data = 0;
     for (size_t i = 0; header && i < count; i++) {
-        const weir_tensor *t = &tensors[i];
+        const weir__array *t = &arrays[i];
         json_int_t begin = (json_int_t)*data;
-        *data += (t->rows ? t->rows : 1) * t->cols * sizeof(float);
+        *data += size_of(t);
         json_t *shape =
             t->rows ? json_pack("[II]", (json_int_t)t->rows, (json_int_t)t->cols) : json_pack("[I]", (json_int_t)t->cols);
-        json_t *record = json_pack("{ss so s[II]}", "dtype", "F32", "shape", shape, "data_offsets", begin, (json_int_t)*data);
+        json_t *record = json_pack("{ss so s[II]}", "dtype", dtypes[t->dtype].name, "shape", shape, "data_offsets", begin, (json_int_t)*data);
         if (json_object_set_new(header, t->name, record)) {
             json_decref(header);
             header = NULL;
@@ -252,11 +286,11 @@ static json_t *build_header(json_t *metadata, const weir_tensor *tensors, size_t
     return header;
 }
 
-weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, const weir_tensor *tensors, size_t count,
+weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, const weir__array *arrays, size_t count,
                                     void **bytes, size_t *size, weir_error *err)
 {
     size_t data;
-    json_t *header = build_header(metadata, tensors, count, &data);
+    json_t *header = build_header(metadata, arrays, count, &data);
     char *text = header ? json_dumps(header, JSON_COMPACT) : NULL;
     json_decref(header);
     size_t length = text ? strlen(text) : 0, padded = weir__round_up(length, 8);
@@ -272,9 +306,8 @@ weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, c
     free(text);
     unsigned char *to = file + 8 + padded;
     for (size_t i = 0; i < count; i++) {
-        size_t n = (tensors[i].rows ? tensors[i].rows : 1) * tensors[i].cols * sizeof(float);
-        memcpy(to, tensors[i].data, n);
-        to += n;
+        memcpy(to, arrays[i].data, size_of(arrays + i));
+        to += size_of(arrays + i);
     }
     *bytes = file;
     *size = 8 + padded + data;

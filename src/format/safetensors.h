@@ -1,4 +1,4 @@
-/* Layer 5: safetensors, a container of named arrays and a table of strings (docs/format.md). Float32 of one or two dimensions only.
+/* Layer 5: safetensors, a container of named arrays of one or two dimensions and a table of strings (docs/format.md).
  * SPDX-License-Identifier: MIT */
 #ifndef WEIR_SAFETENSORS_H
 #define WEIR_SAFETENSORS_H
@@ -13,13 +13,28 @@
 
 enum {
     WEIR__HEADER_LIMIT = 16 << 20,
-    /* The largest model's tensors: 7 for each layer and direction, 3 for each dense layer and for the output. */
-    WEIR__TENSOR_LIMIT = 7 * 2 * WEIR_MAX_LAYERS + 3 * (WEIR_MAX_DENSE + 1)
+    /* The largest model's tensors: 9 for each layer and direction, 3 for each dense layer and for the output. */
+    WEIR__TENSOR_LIMIT = 9 * 2 * WEIR_MAX_LAYERS + 3 * (WEIR_MAX_DENSE + 1)
 };
+
+typedef enum weir__dtype { WEIR__F32, WEIR__BF16, WEIR__I8, WEIR__DTYPES } weir__dtype;
+
+const char *weir__dtype_name(weir__dtype dtype);
+/* Bytes of a number. */
+size_t weir__dtype_size(weir__dtype dtype);
+
+/* An array to be written. */
+typedef struct weir__array {
+    char name[sizeof((weir_tensor *)0)->name];
+    size_t rows, cols; /* rows = 0: a vector */
+    weir__dtype dtype;
+    const void *data;
+} weir__array;
 
 typedef struct weir__entry {
     char name[sizeof((weir_tensor *)0)->name];
     size_t rows, cols; /* rows = 0: a vector */
+    weir__dtype dtype;
     size_t begin;      /* byte of the file where its data begins */
 } weir__entry;
 
@@ -42,8 +57,8 @@ const weir__entry *weir__safetensors_find(const weir__safetensors *st, const cha
 /* The byte of the file where the key `name` stands in the header, or that of the header. For error messages. */
 size_t weir__safetensors_where(const weir__safetensors *st, const char *name);
 
-/* Bytes of the file with this table of strings and these tensors, in this order; allocated by `a`. */
-weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, const weir_tensor *tensors, size_t count,
+/* Bytes of the file with this table of strings and these arrays, in this order; allocated by `a`. */
+weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, const weir__array *arrays, size_t count,
                                     void **bytes, size_t *size, weir_error *err);
 
 #endif

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "model.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
 #include "init.h"
-#include "pack.h"
+#include "narrow.h"
 
 static weir_status check_tensor(const struct weir__param *p, const weir_tensor *t, weir_weights form, weir_error *err)
 {
@@ -15,7 +14,7 @@ static weir_status check_tensor(const struct weir__param *p, const weir_tensor *
                           p->rows, p->cols);
     if (!t->data)
         return weir__fail(err, WEIR_E_ARGUMENT, "tensor %s has no data", p->name);
-    float most = weir__param_is_matrix(p) ? weir__largest_weight(form) : FLT_MAX;
+    float most = weir__largest_weight(form);
     for (size_t i = 0; i < p->count; i++)
         if (!isfinite(t->data[i]))
             return weir__fail(err, WEIR_E_NONFINITE, "tensor %s holds a NaN or an infinity at place %zu", p->name, i);
@@ -34,14 +33,14 @@ static const weir_tensor *find_tensor(const weir_tensor *tensors, size_t count, 
 }
 
 /* The caller's tensors in the order of the list. */
-static weir_status sort_tensors(const struct weir__params *ps, const weir_tensor *tensors, size_t count, weir_weights form,
+static weir_status sort_tensors(const struct weir__params *ps, const weir_tensor *tensors, size_t count, const weir_config *config,
                                 const float **sorted, weir_error *err)
 {
     for (size_t i = 0; i < ps->count; i++) {
         const weir_tensor *t = find_tensor(tensors, count, ps->list[i].name);
         if (!t)
             return weir__fail(err, WEIR_E_ARGUMENT, "tensor %s is missing", ps->list[i].name);
-        weir_status status = check_tensor(ps->list + i, t, form, err);
+        weir_status status = check_tensor(ps->list + i, t, weir__form_of(config, ps->list + i), err);
         if (status)
             return status;
         sorted[i] = t->data;
@@ -61,7 +60,7 @@ static weir_status set_weights(weir_model *m, const weir_tensor *tensors, size_t
     if (!sorted || (!tensors && !fresh))
         status = weir__fail(err, WEIR_E_NOMEM, "no memory for %zu weights", ps->weights);
     else if (tensors)
-        status = sort_tensors(ps, tensors, count, m->config.weights, sorted, err);
+        status = sort_tensors(ps, tensors, count, &m->config, sorted, err);
     else {
         status = weir__init_weights(&m->config, ps, fresh, a, err);
         for (size_t i = 0; i < ps->count; i++)

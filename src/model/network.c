@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "network.h"
 
+#include "narrow.h"
 #include "pack.h"
 
 #include <string.h>
@@ -18,26 +19,25 @@ static const void *place(const struct weir__network *net, size_t position)
     return net->packed ? weir__at(net->k, net->packed, position) : NULL;
 }
 
-/* Of the matrices outside of the cell's gates. */
-static weir_weights outer_form(const weir_config *c)
+/* The place of a matrix in its form. */
+static const void *place_matrix(const struct weir__network *net, struct weir__packer *p, const struct weir__param *w, size_t hidden)
 {
-    return c->weights == WEIR_WEIGHTS_BF16 ? WEIR_WEIGHTS_BF16 : WEIR_WEIGHTS_F32;
+    return place(net, weir__pack_matrix(p, w, hidden, weir__form_of(&net->config, w)));
 }
 
 static void place_lstm(struct weir__network *net, struct weir__packer *p, size_t layer, size_t d)
 {
     struct weir__lstm *l = net->lstm + layer * weir__directions(&net->config) + d;
     size_t H = l->hidden;
-    weir_weights form = net->config.weights;
-    l->wx = place(net, weir__pack_matrix(p, find(net, WEIR__WEIGHT_IH, layer, d), H, form));
-    l->wh = place(net, weir__pack_matrix(p, find(net, WEIR__WEIGHT_HH, layer, d), H, form));
+    l->wx = place_matrix(net, p, find(net, WEIR__WEIGHT_IH, layer, d), H);
+    l->wh = place_matrix(net, p, find(net, WEIR__WEIGHT_HH, layer, d), H);
     l->bias = place(net, weir__pack_bias(p, find(net, WEIR__BIAS, layer, d), H));
     if (l->peepholes)
         l->peephole = place(net, weir__pack_units(p, find(net, WEIR__PEEPHOLE, layer, d), 3, H, 3));
     if (weir__cell_has_slopes(&net->config))
         l->slope = place(net, weir__pack_units(p, find(net, WEIR__SLOPE, layer, d), 5, H, WEIR__SLOPES / WEIR__UNITS));
     if (l->project)
-        l->wr = place(net, weir__pack_matrix(p, find(net, WEIR__WEIGHT_HR, layer, d), 0, outer_form(&net->config)));
+        l->wr = place_matrix(net, p, find(net, WEIR__WEIGHT_HR, layer, d), 0);
 }
 
 static void place_lstm_transposed(struct weir__network *net, struct weir__packer *p, size_t layer, size_t d)
@@ -53,7 +53,7 @@ static void place_lstm_transposed(struct weir__network *net, struct weir__packer
 static void place_dense(struct weir__network *net, struct weir__packer *p, size_t i)
 {
     struct weir__dense *d = net->head + i;
-    d->w = place(net, weir__pack_matrix(p, find(net, WEIR__DENSE_WEIGHT, i, 0), 0, outer_form(&net->config)));
+    d->w = place_matrix(net, p, find(net, WEIR__DENSE_WEIGHT, i, 0), 0);
     d->bias = place(net, weir__pack_columns(p, find(net, WEIR__DENSE_BIAS, i, 0)));
     if (d->activation.id == WEIR_PRELU)
         d->slope = place(net, weir__pack_columns(p, find(net, WEIR__DENSE_SLOPE, i, 0)));
@@ -105,7 +105,7 @@ static void describe_layers(struct weir__network *net)
         net->head[i] = (struct weir__dense){
             .inputs = weir__dense_inputs(c, i),
             .units = weir__dense_units(c, i),
-            .form = weir__form_held(net->k, outer_form(c)),
+            .form = weir__form_held(net->k, weir__form_of(c, find(net, WEIR__DENSE_WEIGHT, i, 0))),
             .activation = i < c->dense_layers ? c->dense[i].activation : (weir_activation){.id = WEIR_IDENTITY},
         };
 }

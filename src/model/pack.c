@@ -1,57 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "pack.h"
 
-#include <float.h>
-#include <math.h>
-#include <string.h>
-
 #include "../kernel/layer.h"
-
-/* ---- Forms ---- */
-
-/* To the nearest bfloat16, ties to even. */
-static float round_bf16(float w)
-{
-    uint32_t bits;
-    memcpy(&bits, &w, sizeof bits);
-    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000u;
-    memcpy(&w, &bits, sizeof w);
-    return w;
-}
-
-/* The step of a row in 8 bits: max |w| / 127, rounded up to 16 bits of fraction, so that step times [-127, 127] is exact, and weights
- * that have been rounded once are not changed again. */
-static float step_of_row(const float *w, size_t n)
-{
-    float most = 0;
-    for (size_t i = 0; i < n; i++)
-        most = most < fabsf(w[i]) ? fabsf(w[i]) : most;
-    float step = most / 127;
-    uint32_t bits;
-    memcpy(&bits, &step, sizeof bits);
-    bits = (bits + 0xFF) & ~0xFFu;
-    memcpy(&step, &bits, sizeof step);
-    return step;
-}
+#include "narrow.h"
 
 weir_weights weir__form_held(const struct weir__kernels *k, weir_weights form)
 {
     return k->real_size == sizeof(float) ? form : WEIR_WEIGHTS_F32;
 }
-
-float weir__largest_weight(weir_weights form)
-{
-    switch (form) {
-    case WEIR_WEIGHTS_BF16:
-        return 0x1.FEp127f;
-    case WEIR_WEIGHTS_INT8:
-        return 0x1p127f;
-    default:
-        return FLT_MAX;
-    }
-}
-
-/* ---- Places ---- */
 
 static float weight(const struct weir__packer *p, const struct weir__param *v, size_t i)
 {
@@ -67,7 +23,7 @@ static void put_at(struct weir__packer *p, const struct weir__param *v, size_t i
         p->map[place] = padding ? (uint32_t)WEIR__NOWHERE : (uint32_t)(v->offset + i);
     else if (p->mode == WEIR__PACK_WRITE && !padding) {
         float w = weight(p, v, i);
-        w = form == WEIR_WEIGHTS_BF16 ? round_bf16(w) : w;
+        w = form == WEIR_WEIGHTS_BF16 ? weir__from_bf16(weir__to_bf16(w)) : w;
         p->k->from_float(1, &w, packed);
     } else if (p->mode == WEIR__PACK_READ && !padding)
         p->k->to_float(1, packed, p->to + i);
@@ -134,21 +90,16 @@ static size_t reals_of(weir_weights form, size_t columns, size_t K)
 
 static void bf16_at(struct weir__packer *p, const struct weir__param *w, size_t i, uint16_t *packed)
 {
-    uint32_t bits;
-    if (p->mode == WEIR__PACK_WRITE) {
-        float rounded = round_bf16(weight(p, w, i));
-        memcpy(&bits, &rounded, sizeof bits);
-        *packed = (uint16_t)(bits >> 16);
-    } else {
-        bits = (uint32_t)*packed << 16;
-        memcpy(p->to + i, &bits, sizeof bits);
-    }
+    if (p->mode == WEIR__PACK_WRITE)
+        *packed = weir__to_bf16(weight(p, w, i));
+    else
+        p->to[i] = weir__from_bf16(*packed);
 }
 
 static void int8_at(struct weir__packer *p, const struct weir__param *w, size_t i, float step, int8_t *packed)
 {
     if (p->mode == WEIR__PACK_WRITE)
-        *packed = (int8_t)(step > 0 ? rintf(weight(p, w, i) / step) : 0);
+        *packed = weir__to_int8(weight(p, w, i), step);
     else
         p->to[i] = step * (float)*packed;
 }
@@ -165,7 +116,7 @@ size_t weir__pack_matrix(struct weir__packer *p, const struct weir__param *w, si
         size_t row = row_of_column(lanes, hidden, w->rows, column);
         bool padding = row == SIZE_MAX;
         if (held == WEIR_WEIGHTS_INT8 && p->mode == WEIR__PACK_WRITE)
-            packed[column] = padding ? 0 : step_of_row(p->from[w - p->params->list] + row * K, K);
+            packed[column] = padding ? 0 : weir__int8_step(p->from[w - p->params->list] + row * K, K);
         for (size_t k = 0; k < K; k++) {
             size_t i = padding ? SIZE_MAX : row * K + k, place = place_of(lanes, held, K, column, k);
             if (held == WEIR_WEIGHTS_F32)

@@ -42,7 +42,5 @@ size_t weir__pack_columns(struct weir__packer *p, const struct weir__param *v);
 
 /* The form in which a table of kernels can hold a matrix. */
 weir_weights weir__form_held(const struct weir__kernels *k, weir_weights form);
-/* The largest size of a weight that this form can round. */
-float weir__largest_weight(weir_weights form);
 
 #endif

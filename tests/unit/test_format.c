@@ -123,6 +123,8 @@ static const weir_config all_sorts[] = {
      .set_gate_bias = true,
      .gate_bias = {-0.1f, 2.5f, 0, 1e-30f}},
     {.inputs = 2, .hidden = 4, .init = WEIR_INIT_LECUN},
+    {.inputs = 3, .hidden = 5, .layers = 2, .direction = WEIR_BOTH, .projection = 2, .outputs = 2, .weights = WEIR_WEIGHTS_BF16},
+    {.tokens = 7, .hidden = 17, .layers = 2, .projection = 3, .outputs = 2, .weights = WEIR_WEIGHTS_INT8},
 };
 
 static void assert_same_activation(const weir_activation *a, const weir_activation *b)
@@ -161,6 +163,7 @@ static void assert_same_config(const weir_config *a, const weir_config *b)
     assert_int_equal(a->set_gate_bias, b->set_gate_bias);
     assert_memory_equal(a->gate_bias, b->gate_bias, sizeof a->gate_bias);
     assert_true(a->seed == b->seed);
+    assert_int_equal(a->weights, b->weights);
     assert_string_equal(a->notes, b->notes);
 }
 
@@ -379,6 +382,45 @@ static void assert_refused(const file *f, weir_status status, const char *says)
     assert_int_equal(parse(f, &model, NULL), status);
 }
 
+/* Numbers of 8 bits and their steps are taken only as the writer would give them. */
+static void strange_rows_of_8_bits_are_refused(void **state)
+{
+    (void)state;
+    weir_config narrow = small;
+    narrow.weights = WEIR_WEIGHTS_INT8;
+    file f = saved(&narrow);
+    size_t q = place_of(&f, "lstm.weight_ih_l0"), steps = place_of(&f, "lstm.weight_ih_l0_step");
+    weir_model *model;
+    assert_int_equal(parse(&f, &model, NULL), WEIR_OK);
+    weir_model_free(model);
+    static const float odd[] = {NAN, -1, 3e38f, 0.1f, 0, -0.0f}; /* 0.1 has more than 16 bits */
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        float keep;
+        memcpy(&keep, f.bytes + steps, sizeof keep);
+        memcpy(f.bytes + steps, odd + i, sizeof *odd);
+        assert_refused(&f, i ? WEIR_E_FORMAT : WEIR_E_NONFINITE, i ? "row 0 of tensor lstm.weight_ih_l0" : "not finite");
+        memcpy(f.bytes + steps, &keep, sizeof keep);
+    }
+    memset(f.bytes + q + 2, 0x80, 2); /* -128 in the second row */
+    assert_refused(&f, WEIR_E_FORMAT, "row 1 of tensor lstm.weight_ih_l0");
+    memset(f.bytes + q + 2, 5, 2); /* the step is too large for such numbers */
+    assert_refused(&f, WEIR_E_FORMAT, "row 1 of tensor lstm.weight_ih_l0");
+    free(f.bytes);
+}
+
+static void a_narrow_file_is_smaller(void **state)
+{
+    (void)state;
+    static const size_t percent[] = {100, 51, 28};
+    size_t whole = 0;
+    for (int form = WEIR_WEIGHTS_F32; form <= WEIR_WEIGHTS_INT8; form++) {
+        file f = saved(&(weir_config){.inputs = 64, .hidden = 128, .outputs = 1, .weights = (weir_weights)form});
+        whole = form ? whole : f.size;
+        assert_true(f.size * 100 <= whole * percent[form] + 400000);
+        free(f.bytes);
+    }
+}
+
 #define JSON(field) "\\\"" field "\\\""
 
 static void every_rule_of_the_header_is_kept(void **state)
@@ -387,8 +429,12 @@ static void every_rule_of_the_header_is_kept(void **state)
     static const struct {
         const char *from, *to, *says;
     } cases[] = {
-        {"\"F32\"", "\"F16\"", "dtype F32"},
-        {"\"F32\"", "32", "dtype F32"},
+        {"\"F32\"", "\"F16\"", "dtype F32, BF16 or I8"},
+        {"\"F32\"", "32", "dtype F32, BF16 or I8"},
+        {"\"F32\"", "\"BF16\"", "a shape of 48 bytes"},
+        {JSON("weights") ":" JSON("f32"), JSON("weights") ":" JSON("f16"), "field weights"},
+        {JSON("weights") ":" JSON("f32"), JSON("weights") ":" JSON("bf16"), "lstm.weight_ih_l0 must have the dtype BF16"},
+        {JSON("weights") ":" JSON("f32"), JSON("weights") ":" JSON("int8"), "lstm.weight_ih_l0 must have the dtype I8"},
         {"\"dtype\":\"F32\",", "", "just dtype, shape and data_offsets"},
         {"\"dtype\":\"F32\",", "\"dtype\":\"F32\",\"more\":1,", "just dtype, shape and data_offsets"},
         {"\"shape\":[12,2]", "\"shape\":[2,12]", "lstm.weight_ih_l0 must have the shape (12, 2)"},
@@ -884,6 +930,8 @@ int main(void)
         cmocka_unit_test(two_biases_are_added),
         cmocka_unit_test(any_alignment_is_read),
         cmocka_unit_test(absent_fields_are_defaults),
+        cmocka_unit_test(strange_rows_of_8_bits_are_refused),
+        cmocka_unit_test(a_narrow_file_is_smaller),
         cmocka_unit_test(every_rule_of_the_header_is_kept),
         cmocka_unit_test(the_offset_shows_the_place),
         cmocka_unit_test(headers_that_are_no_header),
