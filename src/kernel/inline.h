@@ -7,7 +7,7 @@
 #if defined __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #elif defined __GNUC__
-#define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL _Pragma("GCC unroll 32")
 #endif
 
 #endif

@@ -15,7 +15,7 @@ enum {
     DEPTH = 32768 / (16 * LANES),              /* 32 KiB of floats; a multiple of a panel of gates */
     GROUP_ROWS = 48,                           /* rows that share one visit of a piece of weights */
     NEAR_WEIGHTS = 1 << 18,                    /* a matrix of more weights is called for ahead of time, */
-    CALLERS = 24                               /* by so many rows */
+    LINE = 64                                  /* in lines of so many bytes */
 };
 
 typedef struct chains {
@@ -70,19 +70,27 @@ static ALWAYS_INLINE vec weight_vector(weir_weights form, const void *w, size_t 
     return load_weights(form, weights_at(form, w, k * BLOCK_COLUMNS + i / 4 * n.w_block), i % 4);
 }
 
-/* Bytes that later work will want: from the address `at` on, `step` for each k. A number, for it may lie behind the last weight. */
+/* Bytes that later work will want: two lines from the address `at` on, and again `step` bytes on for each k. A number, for it may lie behind the
+ * last weight. */
 typedef struct ahead {
     uintptr_t at; /* 0: none */
     size_t step;
 } ahead;
+
+static ALWAYS_INLINE void call_for(ahead soon, size_t k)
+{
+    if (!soon.at)
+        return;
+    __builtin_prefetch((const void *)(soon.at + k * soon.step), 0, 2);
+    __builtin_prefetch((const void *)(soon.at + k * soon.step + LINE), 0, 2);
+}
 
 /* Continues chains: v[r][i] += sum over k of a[r][k] w[k][vector i of the columns]. */
 static ALWAYS_INLINE void continue_chains(chains *s, size_t rows, columns n, size_t K, weir_weights form, const void *w, const real *a,
                                           size_t a_row, size_t a_k, ahead soon)
 {
     for (size_t k = 0; k < K; k++) {
-        if (soon.at)
-            __builtin_prefetch((const void *)(soon.at + k * soon.step), 0, 2);
+        call_for(soon, k);
         const real *ak = a + k * a_k;
         vec one, all[MOST_ROWS];
         if (rows > n.count) { /* the fewer stay in registers while the others pass by */
@@ -120,8 +128,7 @@ static ALWAYS_INLINE void continue_over_gates(chains *s, size_t rows, columns n,
 typedef struct piece {
     const struct weir__product *p;
     size_t first, end;
-    ahead soon; /* the piece after it, shared among so many rows */
-    size_t callers;
+    ahead soon; /* the piece after it */
 } piece;
 
 /* The columns n of block q and of the blocks after it. */
@@ -137,9 +144,10 @@ static ALWAYS_INLINE void product_block(const piece *t, weir_weights form, size_
     const void *w = weights_at(form, p->w, q * p->w_block + t->first * BLOCK_COLUMNS);
     const real *a = (const real *)p->a + row * p->a_row + t->first * p->a_k;
     n.w_block = p->w_block;
-    ahead soon = {0, rows * t->soon.step};
-    if (t->soon.at && row < t->callers)
-        soon.at = t->soon.at + row * t->soon.step * (t->end - t->first);
+    ahead soon = {0, t->soon.step};
+    size_t line = row / FULL_ROWS * 2 * LINE; /* the first rows call for two lines each */
+    if (t->soon.at && line < soon.step)
+        soon.at = t->soon.at + line;
     if (form == WEIR_WEIGHTS_F32 && p->gates && BLOCKS_PER_PANEL > 1)
         continue_over_gates(&s, rows, n, t->end - t->first, w, a, p->a_row, soon);
     else
@@ -173,8 +181,7 @@ static ALWAYS_INLINE void product_of_rows(const piece *t, weir_weights form, siz
 
 static ALWAYS_INLINE void product_by_pieces(const struct weir__product *p, weir_weights form, size_t q)
 {
-    piece t = {.p = p, .callers = p->rows < CALLERS ? p->rows : CALLERS};
-    t.soon.step = BLOCK_COLUMNS * weight_size(form) / t.callers;
+    piece t = {.p = p, .soon.step = BLOCK_COLUMNS * weight_size(form)};
     bool far = p->panels * WEIR__COLUMNS * p->K > NEAR_WEIGHTS;
     do {
         t.first = t.end;
