@@ -9,7 +9,7 @@ struct weir_stream {
     size_t rows, now;          /* which of the two h of each layer is the newest */
     weir_parallel parallel;
     void *x;                   /* [B][I]; only where reals are not floats */
-    void *z;                   /* [B][gates row]: chains of the first layer when tokens are looked up */
+    void *z;                   /* [panels][B][64]: chains of the first layer when tokens are looked up */
     void *m;                   /* [B][units row]: only with projection */
     struct weir__quantized q;  /* only with weights of 8 bits: for the widest layer */
     void *h[WEIR_MAX_LAYERS][2]; /* [B][hidden row] */
@@ -92,7 +92,8 @@ static void step_layer(weir_stream *s, size_t i, const void *x, size_t x_row)
         .panel_end = l->panels,
         .q = &s->q,
         .z = l->tokens ? s->z : l->bias,
-        .z_row = l->tokens ? weir__gates_row(l) : 0,
+        .z_row = l->tokens ? 4 * k->lanes : 0,
+        .z_block = (l->tokens ? s->rows : 1) * 4 * k->lanes,
         .x = l->tokens ? NULL : x,
         .x_row = x_row,
         .h = s->h[i][s->now],
@@ -158,7 +159,7 @@ void weir_stream_step(weir_stream *s, const float *x, float *y)
 void weir_stream_step_tokens(weir_stream *s, const uint32_t *tokens, float *y)
 {
     const struct weir__lstm *first = s->model->net.lstm;
-    s->model->net.k->look_up(first, s->rows, tokens, s->z, weir__gates_row(first));
+    s->model->net.k->look_up(first, s->rows, tokens, s->z, s->rows * 4 * s->model->net.k->lanes);
     step(s, NULL, y);
 }
 

@@ -111,7 +111,7 @@ static ALWAYS_INLINE void update_units(const units *u, bool plain, const struct 
     v_store((real *)s->c + row * s->c_row + unit, c);
     v_store((real *)s->m + row * s->m_row + unit, m);
     if (s->tape) {
-        real *tape = (real *)s->tape + row * s->tape_row + q * BLOCK_COLUMNS;
+        real *tape = (real *)s->tape + q * s->tape_block + row * BLOCK_COLUMNS;
         for (size_t g = 0; g < 4; g++)
             v_store(tape + g * LANES, z[g]);
     }
@@ -131,7 +131,7 @@ static ALWAYS_INLINE void forward_row(forward_step t, weir_weights form, size_t 
     size_t x_block = l->inputs * BLOCK_COLUMNS, h_block = l->projected * BLOCK_COLUMNS;
     chains z;
     ahead none = {0, 0};
-    UNROLL for (size_t i = 0; i < 4 * blocks; i++) z.v[i] = v_load((const real *)s->z + q * BLOCK_COLUMNS + i * LANES);
+    UNROLL for (size_t i = 0; i < 4 * blocks; i++) z.v[i] = v_load((const real *)s->z + q * s->z_block + column_at(i, s->z_block));
     if (s->x)
         continue_chains(&z, 1, (columns){0, 4 * blocks, x_block}, l->inputs, form, weights_at(form, l->wx, q * x_block), s->x, 0, 1, none);
     continue_chains(&z, 1, (columns){0, 4 * blocks, h_block}, l->projected, form, weights_at(form, l->wh, q * h_block), s->h, 0, 1, none);
@@ -151,6 +151,7 @@ static void part_product(const struct weir__lstm *l, size_t K, const void *w, co
         .K = K,
         .w = weights_at(l->form, w, q * K * BLOCK_COLUMNS),
         .form = l->form,
+        .w_block = K * BLOCK_COLUMNS,
         .a = (const real *)a + row * a_row,
         .a_row = a_row,
         .a_k = 1,
@@ -168,7 +169,7 @@ static ALWAYS_INLINE void forward_rows(forward_step t, size_t row, size_t end, s
     const struct weir__lstm *l = t.l;
     const struct weir__cell_forward *s = t.s;
     real part[GROUP_ROWS * BLOCK_COLUMNS];
-    const real *start = (const real *)s->z + row * s->z_row + q * BLOCK_COLUMNS;
+    const real *start = (const real *)s->z + q * s->z_block + row * s->z_row;
     size_t start_row = s->z_row;
     if (s->x) {
         part_product(l, l->inputs, l->wx, s->x, s->x_row, start, start_row, row, end, q, part);
@@ -253,7 +254,8 @@ static ALWAYS_INLINE void forward_8bit_row(forward_step t, size_t row, size_t q,
     const struct weir__cell_forward *s = t.s;
     const struct weir__quantized *in = s->q;
     chains z;
-    UNROLL for (size_t i = 0; i < 4 * blocks; i++) z.v[i] = v_load((const real *)s->z + row * s->z_row + q * BLOCK_COLUMNS + i * LANES);
+    const real *start = (const real *)s->z + q * s->z_block + row * s->z_row;
+    UNROLL for (size_t i = 0; i < 4 * blocks; i++) z.v[i] = v_load(start + column_at(i, s->z_block));
     if (s->x)
         continue_8bit(&z, blocks, l->inputs, l->wx, l->panels, q, in->x + row * weir__round_up(l->inputs, 4), ((const real *)in->x_step)[row]);
     continue_8bit(&z, blocks, l->projected, l->wh, l->panels, q, in->h + row * weir__round_up(l->projected, 4),
@@ -361,7 +363,7 @@ static ALWAYS_INLINE void cell_backward_all(const struct weir__lstm *l, const st
         units u = units_of(l, q);
         size_t unit = q * LANES;
         for (size_t r = 0; r < s->rows; r++) {
-            real *z = (real *)s->z + r * s->z_row + q * BLOCK_COLUMNS, *dc = (real *)s->dc + r * s->dc_row + unit;
+            real *z = (real *)s->z + q * s->z_block + r * BLOCK_COLUMNS, *dc = (real *)s->dc + r * s->dc_row + unit;
             real *slopes = s->slopes ? (real *)s->slopes + r * s->slopes_row + units_at(q, WEIR__SLOPES / WEIR__UNITS) : NULL;
             vec v[4] = {v_load(z), v_load(z + LANES), v_load(z + 2 * LANES), v_load(z + 3 * LANES)}, d = v_load(dc);
             cell_gradient(&u, plain, v, v_load((const real *)s->c_old + r * s->c_row + unit),
@@ -383,18 +385,18 @@ static void cell_backward(const struct weir__lstm *l, const struct weir__cell_ba
 }
 
 /* Sums over rows, in order: dp_i = sum dz_i c_old, dp_f = sum dz_f c_old, dp_o = sum dz_o c. */
-static void peephole_grad(size_t panel, size_t rows, const void *dz, size_t dz_row, const void *c_old, const void *c, size_t c_row,
+static void peephole_grad(size_t panel, size_t rows, const void *dz, size_t dz_block, const void *c_old, const void *c, size_t c_row,
                           void *dp)
 {
     for (size_t q = panel * BLOCKS_PER_PANEL; q < (panel + 1) * BLOCKS_PER_PANEL; q++) {
-        const real *z = (const real *)dz + q * BLOCK_COLUMNS, *old = (const real *)c_old + q * LANES,
+        const real *z = (const real *)dz + q * dz_block, *old = (const real *)c_old + q * LANES,
                    *now = (const real *)c + q * LANES;
         vec i = v_set(0), f = v_set(0), o = v_set(0);
         for (size_t r = 0; r < rows; r++) {
             vec c0 = v_load(old + r * c_row);
-            i = v_fma(v_load(z + r * dz_row), c0, i);
-            f = v_fma(v_load(z + r * dz_row + LANES), c0, f);
-            o = v_fma(v_load(z + r * dz_row + 3 * LANES), v_load(now + r * c_row), o);
+            i = v_fma(v_load(z + r * BLOCK_COLUMNS), c0, i);
+            f = v_fma(v_load(z + r * BLOCK_COLUMNS + LANES), c0, f);
+            o = v_fma(v_load(z + r * BLOCK_COLUMNS + 3 * LANES), v_load(now + r * c_row), o);
         }
         real *out = (real *)dp + units_at(q, 3);
         v_store(out, i);
@@ -423,12 +425,12 @@ static vec weights_of_token(const struct weir__lstm *l, size_t q, size_t token, 
     return load_weights(l->form, weights_at(l->form, l->wx, (q * l->inputs + token) * BLOCK_COLUMNS), i);
 }
 
-static void look_up(const struct weir__lstm *l, size_t rows, const uint32_t *tokens, void *z, size_t z_row)
+static void look_up(const struct weir__lstm *l, size_t rows, const uint32_t *tokens, void *z, size_t z_block)
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t q = 0; q < l->panels * BLOCKS_PER_PANEL; q++) {
             const real *bias = (const real *)l->bias + q * BLOCK_COLUMNS;
-            real *out = (real *)z + r * z_row + q * BLOCK_COLUMNS;
+            real *out = (real *)z + q * z_block + r * BLOCK_COLUMNS;
             for (size_t i = 0; i < 4; i++) {
                 vec b = v_load(bias + i * LANES);
                 v_store(out + i * LANES, tokens[r] < l->inputs ? v_add(b, weights_of_token(l, q, tokens[r], i)) : b);
@@ -436,12 +438,12 @@ static void look_up(const struct weir__lstm *l, size_t rows, const uint32_t *tok
         }
 }
 
-static void look_up_grad(const struct weir__lstm *l, size_t panel, size_t rows, const uint32_t *tokens, const void *dz, size_t dz_row,
+static void look_up_grad(const struct weir__lstm *l, size_t panel, size_t rows, const uint32_t *tokens, const void *dz, size_t dz_block,
                          void *dw)
 {
     for (size_t r = 0; r < rows; r++)
         for (size_t q = panel * BLOCKS_PER_PANEL; tokens[r] < l->inputs && q < (panel + 1) * BLOCKS_PER_PANEL; q++) {
-            const real *d = (const real *)dz + r * dz_row + q * BLOCK_COLUMNS;
+            const real *d = (const real *)dz + q * dz_block + r * BLOCK_COLUMNS;
             real *out = (real *)dw + (q * l->inputs + tokens[r]) * BLOCK_COLUMNS;
             for (size_t j = 0; j < BLOCK_COLUMNS; j += LANES)
                 v_store(out + j, v_add(v_load(out + j), v_load(d + j)));

@@ -4,6 +4,8 @@
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define NEVER_INLINE __attribute__((noinline))
+/* The compiler knows nothing more of this pointer's value. */
+#define OPAQUE(pointer) __asm__("" : "+r"(pointer))
 #if defined __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #elif defined __GNUC__

@@ -6,7 +6,8 @@
  * Panels and blocks: outputs are grouped in panels of 64 columns, the four gates of 16 units or 64 outputs of a plain matrix, and a panel
  * in blocks of 4 vectors. In a block of an LSTM the four gates of as many units as a vector has lanes stand side by side. A row of
  * columns is [panels][16 / lanes][4][lanes], short [panels][64]. A matrix of weights or of their gradients is
- * [panels][16 / lanes][K][4][lanes], short [panels][K][64]: the weights of a block lie together. Missing units and columns are zero.
+ * [panels][16 / lanes][K][4][lanes], short [panels][K][64]: the weights of a block lie together. So do the gates' arguments of all
+ * steps and rows, [panels][S B][64], which as weights meet the inputs in the gradient. Missing units and columns are zero.
  *
  * Order of every sum: one chain of fused multiply-adds per output, sequential in k; many outputs at once, never a split sum. No order
  * depends on the number of lanes.
@@ -32,7 +33,7 @@ struct weir__product {
     size_t w_block;
     const void *a;
     size_t a_row, a_k;
-    bool gates; /* a's columns are panels of gates in the table's order, summed in the order [panel][4][16], which no table changes */
+    size_t a_block; /* not 0: a is [panels][rows][64], its blocks so far apart, and summed in the order [panel][4][16] of any table */
     const void *start; /* NULL: 0; may be c: continue the chains */
     size_t start_row, start_block;
     void *c;
@@ -72,8 +73,8 @@ struct weir__lstm {
 struct weir__cell_forward {
     size_t rows, panel, panel_end;
     const struct weir__quantized *q; /* x and h in 8 bits; only with weights of 8 bits */
-    const void *z; /* chains to continue: the bias (row stride 0) or a parked input product [rows][panels][64] */
-    size_t z_row;
+    const void *z; /* chains to continue: the bias (row stride 0) or a parked input product [panels][rows][64] */
+    size_t z_row, z_block;
     const void *x; /* [rows][I] or NULL when z already holds the input product */
     size_t x_row;
     const void *h; /* [rows][P] hidden state of the step before */
@@ -83,15 +84,15 @@ struct weir__cell_forward {
     size_t c_row;
     void *m; /* [rows][panels * 16]; not h */
     size_t m_row;
-    void *tape; /* arguments of the four gates, kept for the backward pass, [rows][panels][64]; may be z; may be NULL */
-    size_t tape_row;
+    void *tape; /* arguments of the four gates, kept for the backward pass, [panels][rows][64]; may be z; may be NULL */
+    size_t tape_block;
 };
 
 /* One time step of `rows` rows, backward: the gradients of m and c become those of the gates' arguments and of the old c. */
 struct weir__cell_backward {
     size_t rows;
     void *z; /* in: the tape; out: the gradient by the gates' arguments */
-    size_t z_row;
+    size_t z_block;
     const void *c_old, *c;
     size_t c_row;
     const void *dm;
@@ -147,12 +148,12 @@ struct weir__kernels {
     void (*cell_forward)(const struct weir__lstm *l, const struct weir__cell_forward *s);
     void (*cell_backward)(const struct weir__lstm *l, const struct weir__cell_backward *s);
     /* z[row] = bias + wx[token]; the one-hot product, as a look-up. Tokens outside [0, I) add nothing. */
-    void (*look_up)(const struct weir__lstm *l, size_t rows, const uint32_t *tokens, void *z, size_t z_row);
+    void (*look_up)(const struct weir__lstm *l, size_t rows, const uint32_t *tokens, void *z, size_t z_block);
     /* dw[panel][token][64] += dz[row], rows in order, for one panel */
-    void (*look_up_grad)(const struct weir__lstm *l, size_t panel, size_t rows, const uint32_t *tokens, const void *dz, size_t dz_row,
+    void (*look_up_grad)(const struct weir__lstm *l, size_t panel, size_t rows, const uint32_t *tokens, const void *dz, size_t dz_block,
                          void *dw);
     /* dp[panel][3][16] = sums over rows of dz_i c_old, dz_f c_old, dz_o c, for one panel */
-    void (*peephole_grad)(size_t panel, size_t rows, const void *dz, size_t dz_row, const void *c_old, const void *c, size_t c_row,
+    void (*peephole_grad)(size_t panel, size_t rows, const void *dz, size_t dz_block, const void *c_old, const void *c, size_t c_row,
                           void *dp);
 
     void (*add)(size_t n, const void *x, void *y);                                     /* y += x */

@@ -53,6 +53,18 @@ static size_t block_columns(const struct weir__kernels *k)
     return 4 * k->lanes;
 }
 
+/* From a block of z to the next. */
+static size_t z_block(const struct weir__lstm_run *run)
+{
+    return run->z_steps * run->rows * block_columns(run->k);
+}
+
+/* Block q of z at a row of some step. */
+static void *z_at(const struct weir__lstm_run *run, size_t q, size_t step, size_t row)
+{
+    return weir__at(run->k, run->z, q * z_block(run) + (step * run->rows + row) * block_columns(run->k));
+}
+
 /* ---- LSTM, forward ---- */
 
 /* z = bias + W x for the steps [first, end) of these rows and the panels [panel, panel_end). A single row takes its steps as the
@@ -61,11 +73,10 @@ static void input_product(const struct weir__lstm_run *run, struct slice rows, s
 {
     const struct weir__kernels *k = run->k;
     const struct weir__lstm *l = run->l;
-    size_t z_row = weir__gates_row(l), n = rows.end - rows.begin, steps = end - first, block = block_columns(k);
+    size_t n = rows.end - rows.begin, steps = end - first, block = block_columns(k);
     bool along_time = n < steps;
     for (size_t i = 0; i < (along_time ? n : steps); i++) {
         size_t row = along_time ? rows.begin + i : rows.begin, step = along_time ? 0 : i;
-        void *z = weir__at(k, run->z, (step * run->rows + row) * z_row + panel * WEIR__COLUMNS);
         size_t at = (first + step) * run->rows + row;
         struct weir__product p = {
             .rows = along_time ? steps : n,
@@ -79,9 +90,9 @@ static void input_product(const struct weir__lstm_run *run, struct slice rows, s
             .a_k = 1,
             .start = weir__at(k, l->bias, panel * WEIR__COLUMNS),
             .start_block = block,
-            .c = z,
-            .c_row = along_time ? run->rows * z_row : z_row,
-            .c_block = block,
+            .c = z_at(run, panel * WEIR__COLUMNS / block, step, row),
+            .c_row = along_time ? run->rows * block : block,
+            .c_block = z_block(run),
         };
         k->product(&p);
     }
@@ -89,10 +100,9 @@ static void input_product(const struct weir__lstm_run *run, struct slice rows, s
 
 static void look_up(const struct weir__lstm_run *run, struct slice rows, size_t first, size_t end)
 {
-    size_t z_row = weir__gates_row(run->l), n = rows.end - rows.begin;
     for (size_t s = first; s < end; s++)
-        run->k->look_up(run->l, n, run->tokens + s * run->rows + rows.begin,
-                        weir__at(run->k, run->z, ((s - first) * run->rows + rows.begin) * z_row), z_row);
+        run->k->look_up(run->l, rows.end - rows.begin, run->tokens + s * run->rows + rows.begin, z_at(run, 0, s - first, rows.begin),
+                        z_block(run));
 }
 
 void weir__lstm_project(const struct weir__kernels *k, const struct weir__lstm *l, size_t rows, const void *m, void *h)
@@ -195,9 +205,9 @@ static void forward_step(const struct weir__lstm_run *run, struct slice rows, si
     size_t n = alive(run, rows, s), B = run->rows, row = rows.begin;
     if (n == 0)
         return;
-    size_t h_row = weir__hidden_row(l), c_row = weir__units_row(l), z_row = weir__gates_row(l);
+    size_t h_row = weir__hidden_row(l), c_row = weir__units_row(l), block = block_columns(k);
     void *h_old = weir__at(k, run->h, (s * B + row) * h_row), *h = weir__at(k, run->h, ((s + 1) * B + row) * h_row);
-    void *z = weir__at(k, run->z, ((s - first) * B + row) * z_row);
+    void *z = z_at(run, 0, s - first, row);
     size_t c_slot = run->tape ? s : 0;
     void *m = l->project ? weir__at(k, run->m, (c_slot * B + row) * c_row) : h;
     bool parked = parks_input(run, rows);
@@ -207,7 +217,8 @@ static void forward_step(const struct weir__lstm_run *run, struct slice rows, si
         .panel_end = l->panels,
         .q = &q,
         .z = parked ? z : l->bias,
-        .z_row = parked ? z_row : 0,
+        .z_row = parked ? block : 0,
+        .z_block = parked ? z_block(run) : block,
         .x = parked ? NULL : weir__at(k, run->x, (s * B + row) * l->inputs),
         .x_row = l->inputs,
         .h = h_old,
@@ -218,7 +229,7 @@ static void forward_step(const struct weir__lstm_run *run, struct slice rows, si
         .m = m,
         .m_row = c_row,
         .tape = run->tape ? z : NULL,
-        .tape_row = z_row,
+        .tape_block = z_block(run),
     };
     weir__cell_step(k, l, &step, parallel);
     if (l->project)
@@ -260,9 +271,9 @@ void weir__lstm_forward(const struct weir__lstm_run *run, const weir_parallel *p
 
 /* ---- LSTM, backward ---- */
 
-/* c[rows] = W^T a[rows] with packed W^T of K rows; gates: a holds panels of gates. */
-static void transposed_product(const struct weir__kernels *k, size_t rows, const void *w_t, size_t K, bool gates, size_t columns,
-                               const void *a, size_t a_row, void *c, size_t c_row)
+/* c[rows] = W^T a[rows] with packed W^T of K rows; a_block not 0: a holds panels of gates. */
+static void transposed_product(const struct weir__kernels *k, size_t rows, const void *w_t, size_t K, size_t columns, const void *a,
+                               size_t a_row, size_t a_block, void *c, size_t c_row)
 {
     struct weir__product p = {
         .rows = rows,
@@ -273,7 +284,7 @@ static void transposed_product(const struct weir__kernels *k, size_t rows, const
         .a = a,
         .a_row = a_row,
         .a_k = 1,
-        .gates = gates,
+        .a_block = a_block,
         .c = c,
         .c_row = c_row,
         .c_block = block_columns(k),
@@ -292,9 +303,10 @@ static void backward_step(const struct weir__lstm_back *back, struct slice rows,
     const struct weir__kernels *k = run->k;
     const struct weir__lstm *l = run->l;
     size_t n = alive(run, rows, s), B = run->rows, row = rows.begin;
-    size_t c_row = weir__units_row(l), z_row = weir__gates_row(l), d_row = weir__columns_row(l->projected);
+    size_t c_row = weir__units_row(l), d_row = weir__columns_row(l->projected), block = block_columns(k);
     size_t slopes_row = l->panels * WEIR__SLOPES, at = s * B + row, dead = at + n, end = s * B + rows.end;
-    clear(k, run->z, dead * z_row, end * z_row);
+    for (size_t q = 0; q < l->panels * WEIR__COLUMNS / block; q++)
+        clear(k, z_at(run, q, s, row + n), 0, (end - dead) * block);
     if (back->slopes)
         clear(k, back->slopes, dead * slopes_row, end * slopes_row);
     if (back->dh_total)
@@ -311,13 +323,13 @@ static void backward_step(const struct weir__lstm_back *back, struct slice rows,
         memcpy(weir__at(k, back->dh_total, at * d_row), dh, n * d_row * k->real_size);
         dm_row = weir__columns_row(l->hidden);
         dm = weir__at(k, back->dm, row * dm_row);
-        transposed_product(k, n, l->wr_t, l->projected, false, l->hidden, dh, d_row, dm, dm_row);
+        transposed_product(k, n, l->wr_t, l->projected, l->hidden, dh, d_row, 0, dm, dm_row);
     }
-    void *z = weir__at(k, run->z, at * z_row);
+    void *z = z_at(run, 0, s, row);
     struct weir__cell_backward step = {
         .rows = n,
         .z = z,
-        .z_row = z_row,
+        .z_block = z_block(run),
         .c_old = weir__at(k, run->c, at * c_row),
         .c = weir__at(k, run->c, (at + B) * c_row),
         .c_row = c_row,
@@ -329,7 +341,7 @@ static void backward_step(const struct weir__lstm_back *back, struct slice rows,
         .slopes_row = slopes_row,
     };
     k->cell_backward(l, &step);
-    transposed_product(k, n, l->wh_t, z_row, true, l->projected, z, z_row, dh, d_row);
+    transposed_product(k, n, l->wh_t, weir__gates_row(l), l->projected, z, block, z_block(run), dh, d_row);
 }
 
 static void backward_slice(void *arg, size_t i)
@@ -337,28 +349,66 @@ static void backward_slice(void *arg, size_t i)
     const struct job *job = arg;
     const struct weir__lstm_back *back = job->what;
     const struct weir__lstm_run *run = back->run;
-    const struct weir__lstm *l = run->l;
     struct slice rows = slice_of(run->rows, job->parallel, i);
     for (size_t s = run->steps; s-- > 0;)
         backward_step(back, rows, s);
-    size_t z_row = weir__gates_row(l), x_row = weir__columns_row(l->inputs);
-    for (size_t s = 0; back->dx && s < run->steps; s++) {
-        size_t at = s * run->rows + rows.begin;
-        transposed_product(run->k, rows.end - rows.begin, l->wx_t, z_row, true, l->inputs, weir__at(run->k, run->z, at * z_row), z_row,
-                           weir__at(run->k, back->dx, at * x_row), x_row);
-    }
+}
+
+/* dx of all steps is one product. */
+static void dx_slice(void *arg, size_t i)
+{
+    const struct job *job = arg;
+    const struct weir__lstm_back *back = job->what;
+    const struct weir__lstm_run *run = back->run;
+    const struct weir__lstm *l = run->l;
+    struct slice some = slice_of(run->steps * run->rows, job->parallel, i);
+    size_t x_row = weir__columns_row(l->inputs);
+    transposed_product(run->k, some.end - some.begin, l->wx_t, weir__gates_row(l), l->inputs, z_at(run, 0, 0, some.begin),
+                       block_columns(run->k), z_block(run), weir__at(run->k, back->dx, some.begin * x_row), x_row);
 }
 
 void weir__lstm_backward(const struct weir__lstm_back *back, const weir_parallel *parallel)
 {
+    const struct weir__lstm_run *run = back->run;
     struct job job = {back, NULL, parallel};
-    weir__parallel_for(parallel, slice_count(back->run->rows, parallel), backward_slice, &job);
+    weir__parallel_for(parallel, slice_count(run->rows, parallel), backward_slice, &job);
+    if (back->dx)
+        weir__parallel_for(parallel, slice_count(run->steps * run->rows, parallel), dx_slice, &job);
 }
 
-/* dW[block][row of a] = sum over k of a[k][row] d[k][block] for the blocks of a panel, k in order, in pieces that stay in the nearest
- * cache: a piece of d is copied together first, as weights lie. */
-static void weight_gradient(const struct weir__kernels *k, size_t K, const void *d, size_t d_row, const void *a, size_t a_row,
-                            size_t inputs, void *dw)
+/* d [panels][K][64], the gradient that inputs a meet in dW[panel][row of a] = start + sum over k of a[k][row] d[panel][k], k in order. */
+struct gradient {
+    const struct weir__kernels *k;
+    size_t K, panels;
+    const void *d;
+    size_t d_block;
+};
+
+static void weight_gradient(const struct gradient *g, const void *a, size_t a_row, size_t inputs, const void *start, void *dw)
+{
+    size_t block = block_columns(g->k);
+    struct weir__product p = {
+        .rows = inputs,
+        .panels = g->panels,
+        .K = g->K,
+        .w = g->d,
+        .w_block = g->d_block,
+        .a = a,
+        .a_row = 1,
+        .a_k = a_row,
+        .start = start,
+        .start_row = block,
+        .start_block = inputs * block,
+        .c = dw,
+        .c_row = block,
+        .c_block = inputs * block,
+    };
+    g->k->product(&p);
+}
+
+/* The same for one panel of d [K][d_row], whose blocks are copied together piece by piece. */
+static void weight_gradient_of_rows(const struct weir__kernels *k, size_t K, const void *d, size_t d_row, const void *a, size_t a_row,
+                                    size_t inputs, void *dw)
 {
     enum { PIECE = 64 };
     double piece[PIECE * WEIR__COLUMNS]; /* room for the reals of any table */
@@ -369,36 +419,53 @@ static void weight_gradient(const struct weir__kernels *k, size_t K, const void 
             for (size_t i = 0; i < some; i++)
                 memcpy(weir__at(k, piece, (q * some + i) * block), weir__at(k, d, (first + i) * d_row + q * block),
                        block * k->real_size);
-        struct weir__product p = {
-            .rows = inputs,
-            .panels = 1,
-            .K = some,
-            .w = piece,
-            .w_block = some * block,
-            .a = weir__at(k, a, first * a_row),
-            .a_row = 1,
-            .a_k = a_row,
-            .start = first ? dw : NULL,
-            .start_row = block,
-            .start_block = inputs * block,
-            .c = dw,
-            .c_row = block,
-            .c_block = inputs * block,
-        };
-        k->product(&p);
+        struct gradient g = {.k = k, .K = some, .panels = 1, .d = piece, .d_block = some * block};
+        weight_gradient(&g, weir__at(k, a, first * a_row), a_row, inputs, first ? dw : NULL, dw);
     }
 }
 
-/* sum[64] = sum over k of d[k][64]: a weight gradient whose input is always 1. */
-static void column_sums(const struct weir__kernels *k, size_t K, const void *d, size_t d_row, void *sum)
+/* An input that is always 1: its weight gradients are sums. */
+static const void *always_one(const struct weir__kernels *k, double *storage) /* room for one real of any table */
 {
     static const float one = 1.0f;
-    double storage; /* room for one real of any table */
-    k->from_float(1, &one, &storage);
-    weight_gradient(k, K, d, d_row, &storage, 0, 1, sum);
+    k->from_float(1, &one, storage);
+    return storage;
 }
 
-static void lstm_weights_panel(void *arg, size_t p)
+/* sum[64] = sum over k of d[k][64] */
+static void column_sums(const struct weir__kernels *k, size_t K, const void *d, size_t d_row, void *sum)
+{
+    double one;
+    weight_gradient_of_rows(k, K, d, d_row, always_one(k, &one), 0, 1, sum);
+}
+
+/* Of one panel, what costs little. */
+static void lstm_vectors_panel(const struct weir__lstm_back *back, const struct weir__lstm_grad *grad, size_t p)
+{
+    const struct weir__lstm_run *run = back->run;
+    const struct weir__kernels *k = run->k;
+    const struct weir__lstm *l = run->l;
+    size_t R = run->steps * run->rows, c_row = weir__units_row(l);
+    if (l->tokens) {
+        clear(k, grad->wx, p * l->inputs * WEIR__COLUMNS, (p + 1) * l->inputs * WEIR__COLUMNS);
+        k->look_up_grad(l, p, R, run->tokens, run->z, z_block(run), grad->wx);
+    }
+    if (l->peepholes)
+        k->peephole_grad(p, R, run->z, z_block(run), run->c, weir__at(k, run->c, run->rows * c_row), c_row, grad->peephole);
+    for (size_t half = 0; back->slopes && half < WEIR__SLOPES; half += WEIR__COLUMNS)
+        column_sums(k, R, weir__at(k, back->slopes, p * WEIR__SLOPES + half), l->panels * WEIR__SLOPES,
+                    weir__at(k, grad->slope, p * WEIR__SLOPES + half));
+}
+
+enum { MOST_PANELS = 16 }; /* of a task */
+
+static size_t panels_of_task(size_t panels, const weir_parallel *parallel)
+{
+    size_t threads = weir__parallel_threads(parallel), each = (panels + threads - 1) / threads;
+    return each < MOST_PANELS ? each : MOST_PANELS;
+}
+
+static void lstm_weights_panels(void *arg, size_t i)
 {
     const struct job *job = arg;
     const struct weir__lstm_back *back = job->what;
@@ -406,34 +473,38 @@ static void lstm_weights_panel(void *arg, size_t p)
     const struct weir__lstm_run *run = back->run;
     const struct weir__kernels *k = run->k;
     const struct weir__lstm *l = run->l;
-    size_t R = run->steps * run->rows, z_row = weir__gates_row(l), h_row = weir__hidden_row(l), c_row = weir__units_row(l);
-    if (p >= l->panels) { /* the projection's panels come after the gates' */
-        size_t panel = p - l->panels, d_row = weir__columns_row(l->projected);
-        weight_gradient(k, R, weir__at(k, back->dh_total, panel * WEIR__COLUMNS), d_row, run->m, c_row, l->hidden,
-                        weir__at(k, grad->wr, panel * l->hidden * WEIR__COLUMNS));
-        return;
-    }
-    const void *dz = weir__at(k, run->z, p * WEIR__COLUMNS);
-    if (l->tokens) {
-        clear(k, grad->wx, p * l->inputs * WEIR__COLUMNS, (p + 1) * l->inputs * WEIR__COLUMNS);
-        k->look_up_grad(l, p, R, run->tokens, run->z, z_row, grad->wx);
-    } else
-        weight_gradient(k, R, dz, z_row, run->x, l->inputs, l->inputs, weir__at(k, grad->wx, p * l->inputs * WEIR__COLUMNS));
-    weight_gradient(k, R, dz, z_row, run->h, h_row, l->projected, weir__at(k, grad->wh, p * l->projected * WEIR__COLUMNS));
-    column_sums(k, R, dz, z_row, weir__at(k, grad->bias, p * WEIR__COLUMNS));
-    if (l->peepholes)
-        k->peephole_grad(p, R, run->z, z_row, run->c, weir__at(k, run->c, run->rows * c_row), c_row, grad->peephole);
-    for (size_t half = 0; back->slopes && half < WEIR__SLOPES; half += WEIR__COLUMNS)
-        column_sums(k, R, weir__at(k, back->slopes, p * WEIR__SLOPES + half), l->panels * WEIR__SLOPES,
-                    weir__at(k, grad->slope, p * WEIR__SLOPES + half));
+    size_t each = panels_of_task(l->panels, job->parallel), p = i * each, n = l->panels - p < each ? l->panels - p : each;
+    size_t R = run->steps * run->rows;
+    double one;
+    struct gradient g = {.k = k, .K = R, .panels = n, .d = z_at(run, p * WEIR__COLUMNS / block_columns(k), 0, 0), .d_block = z_block(run)};
+    if (!l->tokens)
+        weight_gradient(&g, run->x, l->inputs, l->inputs, NULL, weir__at(k, grad->wx, p * l->inputs * WEIR__COLUMNS));
+    weight_gradient(&g, run->h, weir__hidden_row(l), l->projected, NULL, weir__at(k, grad->wh, p * l->projected * WEIR__COLUMNS));
+    weight_gradient(&g, always_one(k, &one), 0, 1, NULL, weir__at(k, grad->bias, p * WEIR__COLUMNS));
+    for (size_t panel = p; panel < p + n; panel++)
+        lstm_vectors_panel(back, grad, panel);
+}
+
+static void projection_weights_panel(void *arg, size_t panel)
+{
+    const struct job *job = arg;
+    const struct weir__lstm_back *back = job->what;
+    const struct weir__lstm_grad *grad = job->grad;
+    const struct weir__lstm_run *run = back->run;
+    const struct weir__lstm *l = run->l;
+    weight_gradient_of_rows(run->k, run->steps * run->rows, weir__at(run->k, back->dh_total, panel * WEIR__COLUMNS),
+                            weir__columns_row(l->projected), run->m, weir__units_row(l), l->hidden,
+                            weir__at(run->k, grad->wr, panel * l->hidden * WEIR__COLUMNS));
 }
 
 void weir__lstm_weights(const struct weir__lstm_back *back, const struct weir__lstm_grad *grad, const weir_parallel *parallel)
 {
     const struct weir__lstm *l = back->run->l;
     struct job job = {back, grad, parallel};
-    size_t projection_panels = l->project ? weir__columns_row(l->projected) / WEIR__COLUMNS : 0;
-    weir__parallel_for(parallel, l->panels + projection_panels, lstm_weights_panel, &job);
+    size_t each = panels_of_task(l->panels, parallel);
+    weir__parallel_for(parallel, (l->panels + each - 1) / each, lstm_weights_panels, &job);
+    if (l->project)
+        weir__parallel_for(parallel, weir__columns_row(l->projected) / WEIR__COLUMNS, projection_weights_panel, &job);
 }
 
 /* ---- Dense layers ---- */
@@ -496,7 +567,7 @@ static void dense_backward_slice(void *arg, size_t i)
     if (d->activation.id != WEIR_IDENTITY)
         k->activate_rows_grad(&d->activation, d->slope, n, row, weir__at(k, job->z, rows.begin * row), dz,
                               job->slopes ? weir__at(k, job->slopes, rows.begin * row) : NULL);
-    transposed_product(k, n, d->w_t, d->units, false, d->inputs, dz, row, weir__at(k, job->dx, rows.begin * x_row), x_row);
+    transposed_product(k, n, d->w_t, d->units, d->inputs, dz, row, 0, weir__at(k, job->dx, rows.begin * x_row), x_row);
 }
 
 void weir__dense_backward(const struct weir__kernels *k, const struct weir__dense *d, size_t rows, const void *z, void *dz, void *slopes,
@@ -514,7 +585,7 @@ static void dense_weights_panel(void *arg, size_t p)
     const struct weir__dense *d = job->d;
     size_t row = weir__columns_row(d->units), column = p * WEIR__COLUMNS;
     const void *dz = weir__at(k, job->dz, column);
-    weight_gradient(k, job->rows, dz, row, job->x, job->x_row, d->inputs, weir__at(k, job->grad->w, column * d->inputs));
+    weight_gradient_of_rows(k, job->rows, dz, row, job->x, job->x_row, d->inputs, weir__at(k, job->grad->w, column * d->inputs));
     column_sums(k, job->rows, dz, row, weir__at(k, job->grad->bias, column));
     if (job->slopes)
         column_sums(k, job->rows, weir__at(k, job->slopes, column), row, weir__at(k, job->grad->slope, column));

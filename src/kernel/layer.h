@@ -51,7 +51,7 @@ struct weir__lstm_run {
     void *h;                /* [S + 1][B][hidden row]; slot 0 is the initial state */
     void *c;                /* with tape [S + 1][B][units row], slot 0 initial; without [B][units row], in place */
     void *m;                /* o * output(c), only with projection: [S][B][units row], without tape [B][units row] */
-    void *z;                /* [z_steps][B][gates row] */
+    void *z;                /* [panels][z_steps][B][64] */
     struct weir__quantized q; /* with weights of 8 bits: one step's */
     size_t z_steps;         /* with tape S; without, how many steps of the input product are done at once */
     bool tape;              /* keep z (the arguments of the gates), c and m for the backward pass */

@@ -13,7 +13,8 @@ enum {
     FULL_ROWS = MOST_CHAINS / 4,               /* rows whose sums fit with all four vectors of a block */
     MOST_ROWS = FULL_ROWS > 4 ? FULL_ROWS : 4, /* rows at once; with two of the vectors, if the sums of four do not fit */
     DEPTH = 32768 / (16 * LANES),              /* 32 KiB of floats; a multiple of a panel of gates */
-    GROUP_ROWS = 48,                           /* rows that share one visit of a piece of weights */
+    GROUP_ROWS = 64,                           /* rows that share one visit of a piece of weights */
+    TURNED_DEPTH = 256,                        /* pieces where the rows of a are its columns in memory */
     NEAR_WEIGHTS = 1 << 18,                    /* a matrix of more weights is called for ahead of time, */
     LINE = 64                                  /* in lines of so many bytes */
 };
@@ -85,23 +86,27 @@ static ALWAYS_INLINE void call_for(ahead soon, size_t k)
     __builtin_prefetch((const void *)(soon.at + k * soon.step + LINE), 0, 2);
 }
 
-/* Continues chains: v[r][i] += sum over k of a[r][k] w[k][vector i of the columns]. */
+/* Continues chains: v[r][i] += sum over k of a[r][k] w[k][vector i of the columns]. Two pointers lead to six rows: more would not stay in
+ * registers, so the compiler must not see that they are parts of one array. */
 static ALWAYS_INLINE void continue_chains(chains *s, size_t rows, columns n, size_t K, weir_weights form, const void *w, const real *a,
                                           size_t a_row, size_t a_k, ahead soon)
 {
-    for (size_t k = 0; k < K; k++) {
+    const real *low = a, *high = a + 3 * a_row;
+#define ROW(r) ((r) < 3 ? low[(r) * a_row] : high[((r) - 3) * a_row])
+    for (size_t k = 0; k < K; k++, low += a_k, high += a_k) {
+        OPAQUE(low);
+        OPAQUE(high);
         call_for(soon, k);
-        const real *ak = a + k * a_k;
         vec one, all[MOST_ROWS];
         if (rows > n.count) { /* the fewer stay in registers while the others pass by */
             UNROLL for (size_t i = 0; i < n.count; i++) all[i] = weight_vector(form, w, k, n, i);
             UNROLL for (size_t r = 0; r < rows; r++)
             {
-                one = v_set(ak[r * a_row]);
+                one = v_set(ROW(r));
                 UNROLL for (size_t i = 0; i < n.count; i++) s->v[r * n.count + i] = v_fma(one, all[i], s->v[r * n.count + i]);
             }
         } else {
-            UNROLL for (size_t r = 0; r < rows; r++) all[r] = v_set(ak[r * a_row]);
+            UNROLL for (size_t r = 0; r < rows; r++) all[r] = v_set(ROW(r));
             UNROLL for (size_t i = 0; i < n.count; i++)
             {
                 one = weight_vector(form, w, k, n, i);
@@ -109,19 +114,20 @@ static ALWAYS_INLINE void continue_chains(chains *s, size_t rows, columns n, siz
             }
         }
     }
+#undef ROW
 }
 
-/* The same where a's columns are gates: [panel][4][16] in this table's order, a run of LANES after the other. */
-static ALWAYS_INLINE void continue_over_gates(chains *s, size_t rows, columns n, size_t K, const real *w, const real *a, size_t a_row,
+/* The same where a's columns are gates: those of a panel, [4][16], stand in its blocks, a run after the other. */
+static ALWAYS_INLINE void continue_over_gates(chains *s, size_t rows, columns n, size_t K, const real *w, const real *a, size_t a_block,
                                               ahead soon)
 {
-    for (size_t panel = 0; panel < K; panel += WEIR__COLUMNS)
-        for (size_t run = 0; run < WEIR__COLUMNS / LANES; run++) {
-            size_t gate = run / BLOCKS_PER_PANEL, block = run % BLOCKS_PER_PANEL;
-            continue_chains(s, rows, n, LANES, WEIR_WEIGHTS_F32, w + (panel + run * LANES) * BLOCK_COLUMNS,
-                            a + panel + block * BLOCK_COLUMNS + gate * LANES, a_row, 1, soon);
-            soon.at += soon.at ? LANES * soon.step : 0;
-        }
+    enum { RUN = LANES == WEIR__UNITS ? WEIR__COLUMNS : LANES };
+    for (size_t k = 0; k < K; k += RUN) {
+        size_t gate = k % WEIR__COLUMNS / WEIR__UNITS, unit = k % WEIR__UNITS, block = k / WEIR__COLUMNS * BLOCKS_PER_PANEL + unit / LANES;
+        continue_chains(s, rows, n, RUN, WEIR_WEIGHTS_F32, w + k * BLOCK_COLUMNS, a + block * a_block + gate * LANES, BLOCK_COLUMNS, 1,
+                        soon);
+        soon.at += soon.at ? RUN * soon.step : 0;
+    }
 }
 
 /* A piece of a product: k in [first, end). */
@@ -142,16 +148,16 @@ static ALWAYS_INLINE void product_block(const piece *t, weir_weights form, size_
     UNROLL for (size_t j = 0; j < rows * n.count; j++)
         s.v[j] = start ? v_load(start + j / n.count * start_row + column_at(n.first + j % n.count, start_block)) : v_set(0);
     const void *w = weights_at(form, p->w, q * p->w_block + t->first * BLOCK_COLUMNS);
-    const real *a = (const real *)p->a + row * p->a_row + t->first * p->a_k;
+    const real *a = (const real *)p->a + row * p->a_row;
     n.w_block = p->w_block;
     ahead soon = {0, t->soon.step};
     size_t line = row / FULL_ROWS * 2 * LINE; /* the first rows call for two lines each */
     if (t->soon.at && line < soon.step)
         soon.at = t->soon.at + line;
-    if (form == WEIR_WEIGHTS_F32 && p->gates && BLOCKS_PER_PANEL > 1)
-        continue_over_gates(&s, rows, n, t->end - t->first, w, a, p->a_row, soon);
+    if (form == WEIR_WEIGHTS_F32 && p->a_block)
+        continue_over_gates(&s, rows, n, t->end - t->first, w, a + t->first / WEIR__COLUMNS * BLOCKS_PER_PANEL * p->a_block, p->a_block, soon);
     else
-        continue_chains(&s, rows, n, t->end - t->first, form, w, a, p->a_row, p->a_k, soon);
+        continue_chains(&s, rows, n, t->end - t->first, form, w, a + t->first * p->a_k, p->a_row, p->a_k, soon);
     real *c = (real *)p->c + row * p->c_row + q * p->c_block;
     UNROLL for (size_t j = 0; j < rows * n.count; j++)
         v_store(c + j / n.count * p->c_row + column_at(n.first + j % n.count, p->c_block), s.v[j]);
@@ -182,12 +188,12 @@ static ALWAYS_INLINE void product_of_rows(const piece *t, weir_weights form, siz
 static ALWAYS_INLINE void product_by_pieces(const struct weir__product *p, weir_weights form, size_t q)
 {
     piece t = {.p = p, .soon.step = BLOCK_COLUMNS * weight_size(form)};
-    bool far = p->panels * WEIR__COLUMNS * p->K > NEAR_WEIGHTS;
+    bool far = p->panels * BLOCKS_PER_PANEL * p->w_block > NEAR_WEIGHTS;
     do {
         t.first = t.end;
         t.end = p->K - t.first < DEPTH ? p->K : t.first + DEPTH;
         if (far)
-            t.soon.at = (uintptr_t)weights_at(form, p->w, q * p->w_block + t.end * BLOCK_COLUMNS);
+            t.soon.at = (uintptr_t)weights_at(form, p->w, t.end < p->K ? q * p->w_block + t.end * BLOCK_COLUMNS : (q + 1) * p->w_block);
         size_t row = 0;
         for (; p->rows - row >= 2 * FULL_ROWS || p->rows - row == FULL_ROWS; row += FULL_ROWS)
             product_of_rows(&t, form, row, FULL_ROWS, q);
@@ -244,16 +250,43 @@ static struct weir__product group_of(const struct weir__product *p, size_t row)
     return g;
 }
 
+static void product_blocks(const struct weir__product *p)
+{
+    for (size_t q = 0; q < p->panels * BLOCKS_PER_PANEL; q++)
+        product_rows(p, q);
+}
+
+/* Rows of a that are columns in memory: a piece is copied together, for a's own stride may bring all of it to the same few lines of a
+ * cache, and meets all blocks. */
+static void product_turned(const struct weir__product *group)
+{
+    real turned[TURNED_DEPTH * GROUP_ROWS];
+    struct weir__product part = *group;
+    part.a = turned;
+    part.a_k = group->rows;
+    for (size_t first = 0; first < group->K; first += part.K) {
+        part.K = group->K - first < TURNED_DEPTH ? group->K - first : TURNED_DEPTH;
+        for (size_t k = 0; k < part.K; k++)
+            memcpy(turned + k * group->rows, (const real *)group->a + (first + k) * group->a_k, group->rows * sizeof *turned);
+        part.w = (const real *)group->w + first * BLOCK_COLUMNS;
+        product_blocks(&part);
+        part.start = part.c;
+        part.start_row = part.c_row;
+        part.start_block = part.c_block;
+    }
+}
+
 static void product(const struct weir__product *p)
 {
-    size_t blocks = p->panels * BLOCKS_PER_PANEL;
     if (p->rows == 1) {
         product_row(p);
         return;
     }
     for (size_t row = 0; row < p->rows; row += GROUP_ROWS) {
         struct weir__product group = group_of(p, row);
-        for (size_t q = 0; q < blocks; q++)
-            product_rows(&group, q);
+        if (p->a_row == 1)
+            product_turned(&group);
+        else
+            product_blocks(&group);
     }
 }
