@@ -139,6 +139,7 @@ struct weir__kernels {
 
     void (*from_float)(size_t n, const float *x, void *y);
     void (*to_float)(size_t n, const void *x, float *y);
+    /* n a multiple of 64 */
     void (*gather)(size_t n, const void *x, const uint32_t *index, void *y);  /* y[i] = x[index[i]], 0 for WEIR__NOWHERE */
     void (*scatter)(size_t n, const void *x, const uint32_t *index, void *y); /* y[index[i]] = x[i], unless WEIR__NOWHERE */
 

@@ -161,9 +161,11 @@ void weir__cell_step(const struct weir__kernels *k, const struct weir__lstm *l, 
             k->quantize(step->rows, l->inputs, step->x, step->x_row, step->q->x, step->q->x_step);
         k->quantize(step->rows, l->projected, step->h, step->h_row, step->q->h, step->q->h_step);
     }
-    struct share share = {.k = k, .l = l, .step = step, .count = 1};
-    if (shares_units(l, step->rows, parallel))
-        share.count = weir__parallel_threads(parallel);
+    if (!shares_units(l, step->rows, parallel)) {
+        k->cell_forward(l, step);
+        return;
+    }
+    struct share share = {.k = k, .l = l, .step = step, .count = weir__parallel_threads(parallel)};
     weir__parallel_for(parallel, share.count, step_share, &share);
 }
 

@@ -177,24 +177,45 @@ void weir__network_free(struct weir__network *net)
 }
 
 struct pack_job {
-    struct weir__network *net;
-    const void *weights;
+    const struct weir__network *net;
+    size_t size; /* places */
+    const void *from;
+    void *to;
 };
 
 enum { PACK_PIECE = 1 << 15 };
 
+static size_t piece_size(const struct pack_job *job, size_t at)
+{
+    return job->size - at < PACK_PIECE ? job->size - at : PACK_PIECE;
+}
+
 static void pack_piece(void *arg, size_t i)
 {
     const struct pack_job *job = arg;
-    struct weir__network *net = job->net;
-    size_t at = i * PACK_PIECE, n = net->packed_size - at < PACK_PIECE ? net->packed_size - at : PACK_PIECE;
-    net->k->gather(n, job->weights, net->map + at, weir__at(net->k, net->packed, at));
+    const struct weir__kernels *k = job->net->k;
+    size_t at = i * PACK_PIECE;
+    k->gather(piece_size(job, at), job->from, job->net->map + at, weir__at(k, job->to, at));
+}
+
+static void unpack_piece(void *arg, size_t i)
+{
+    const struct pack_job *job = arg;
+    const struct weir__kernels *k = job->net->k;
+    size_t at = i * PACK_PIECE;
+    k->scatter(piece_size(job, at), weir__at(k, job->from, at), job->net->map + at, job->to);
 }
 
 void weir__network_pack(struct weir__network *net, const void *weights, const weir_parallel *parallel)
 {
-    struct pack_job job = {net, weights};
-    weir__parallel_for(parallel, (net->packed_size + PACK_PIECE - 1) / PACK_PIECE, pack_piece, &job);
+    struct pack_job job = {net, net->packed_size, weights, net->packed};
+    weir__parallel_for(parallel, (job.size + PACK_PIECE - 1) / PACK_PIECE, pack_piece, &job);
+}
+
+void weir__network_unpack(const struct weir__network *net, const void *packed, void *weights, const weir_parallel *parallel)
+{
+    struct pack_job job = {net, net->forward_size, packed, weights};
+    weir__parallel_for(parallel, (job.size + PACK_PIECE - 1) / PACK_PIECE, unpack_piece, &job);
 }
 
 void weir__network_set(struct weir__network *net, const float *const *tensors)

@@ -31,6 +31,8 @@ void weir__network_set(struct weir__network *net, const float *const *tensors);
 void weir__network_get(const struct weir__network *net, size_t index, float *out);
 /* Packs the weights of a network that trains, `params.size` reals in the order of the list. */
 void weir__network_pack(struct weir__network *net, const void *weights, const weir_parallel *parallel);
+/* The way back for packed numbers, such as gradients, of the forward weights. */
+void weir__network_unpack(const struct weir__network *net, const void *packed, void *weights, const weir_parallel *parallel);
 /* One direction of one layer. */
 static inline const struct weir__lstm *weir__network_lstm(const struct weir__network *net, size_t layer, size_t direction)
 {

@@ -225,6 +225,6 @@ weir_status weir__loss_and_gradient(weir_trainer *t, const weir_batch *batch, bo
     k->scale(weir__head_rows(&t->work) * row, loss->count ? 1 / (double)loss->count : 0, dz);
     head_backward(t, dropped);
     stack_backward(t, dropped);
-    k->scatter(t->net.forward_size, t->packed_gradient, t->net.map, t->gradient);
+    weir__network_unpack(&t->net, t->packed_gradient, t->gradient, weir__trainer_parallel(t));
     return WEIR_OK;
 }
