@@ -8,8 +8,10 @@
 #define OPAQUE(pointer) __asm__("" : "+r"(pointer))
 #if defined __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
+#define UNROLL_TWICE _Pragma("clang loop unroll_count(2)")
 #elif defined __GNUC__
 #define UNROLL _Pragma("GCC unroll 32")
+#define UNROLL_TWICE _Pragma("GCC unroll 2")
 #endif
 
 #endif

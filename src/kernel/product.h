@@ -93,7 +93,8 @@ static ALWAYS_INLINE void continue_chains(chains *s, size_t rows, columns n, siz
 {
     const real *low = a, *high = a + 3 * a_row;
 #define ROW(r) ((r) < 3 ? low[(r) * a_row] : high[((r) - 3) * a_row])
-    for (size_t k = 0; k < K; k++, low += a_k, high += a_k) {
+    UNROLL_TWICE for (size_t k = 0; k < K; k++, low += a_k, high += a_k)
+    {
         OPAQUE(low);
         OPAQUE(high);
         call_for(soon, k);
