@@ -79,7 +79,7 @@ struct weir__lstm_back {
     void *dh_total; /* [S][B][columns row of P]; only with projection */
     void *dm;       /* [B][columns row of H]; only with projection */
     void *slopes;   /* [S][B][panels][128]; only with PReLU */
-    void *dx;       /* [S][B][columns row of I]; NULL: not wanted */
+    void *dx;       /* [S][B][columns row of I]; may be dh; NULL: not wanted */
 };
 
 void weir__lstm_backward(const struct weir__lstm_back *back, const weir_parallel *parallel);

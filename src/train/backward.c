@@ -174,21 +174,21 @@ static void lane_backward(weir_trainer *t, size_t layer, size_t d, const void *u
 }
 
 /* The gradient by the layer's input, in the caller's time: the sum over directions. */
-static void join_gradients(weir_trainer *t, size_t layer, bool dropped)
+static void *join_gradients(weir_trainer *t, size_t layer, bool dropped)
 {
     const struct weir__kernels *k = t->net.k;
     const weir_config *c = &t->net.config;
     size_t I = weir__layer_inputs(c, layer), row = weir__columns_row(I), rows = t->work.S * t->work.B;
-    if (c->direction == WEIR_FORWARD)
-        memcpy(t->upper, t->dx[0], rows * row * k->real_size);
-    else
-        weir__work_turn(&t->work, 0, row, t->dx[0], t->upper);
+    void *joined = c->direction == WEIR_FORWARD ? t->dx[0] : t->upper;
+    if (c->direction != WEIR_FORWARD)
+        weir__work_turn(&t->work, 0, row, t->dx[0], joined);
     if (c->direction == WEIR_BOTH) {
         weir__work_turn(&t->work, 1, row, t->dx[1], t->turned);
-        k->add(rows * row, t->turned, t->upper);
+        k->add(rows * row, t->turned, joined);
     }
     if (dropped && t->config.dropout > 0)
-        undrop(k, rows, I, t->work.below[layer], I, t->upper, row);
+        undrop(k, rows, I, t->work.below[layer], I, joined, row);
+    return joined;
 }
 
 static void stack_backward(weir_trainer *t, bool dropped)
@@ -196,15 +196,16 @@ static void stack_backward(weir_trainer *t, bool dropped)
     const struct weir__kernels *k = t->net.k;
     const weir_config *c = &t->net.config;
     size_t row = weir__columns_row(weir__dense_inputs(c, 0)), rows = t->work.S * t->work.B;
-    if (c->readout == WEIR_FINAL_STATE)
-        clear(k, t->upper, rows * row);
-    else
-        memcpy(t->upper, t->head_d[0], rows * row * k->real_size);
+    void *upper = t->head_d[0];
+    if (c->readout == WEIR_FINAL_STATE) {
+        upper = t->upper;
+        clear(k, upper, rows * row);
+    }
     for (size_t layer = c->layers; layer-- > 0;) {
         for (size_t d = 0; d < weir__directions(c); d++)
-            lane_backward(t, layer, d, t->upper, row);
+            lane_backward(t, layer, d, upper, row);
         if (layer)
-            join_gradients(t, layer, dropped);
+            upper = join_gradients(t, layer, dropped);
     }
 }
 

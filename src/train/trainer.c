@@ -87,7 +87,7 @@ static size_t list_arrays(weir_trainer *t, struct array list[MOST_ARRAYS])
             widest = weir__columns_row(t->net.head[i].units);
     }
     ARRAY(t->head_slopes, R * widest, real);
-    ARRAY(t->upper, SB * row, real);
+    ARRAY(t->upper, turns || c->readout == WEIR_FINAL_STATE ? SB * row : 0, real);
     ARRAY(t->turned, turns ? SB * row : 0, real);
     for (size_t d = 0; d < weir__directions(c) && c->layers > 1; d++)
         ARRAY(t->dx[d], SB * row, real);

@@ -23,7 +23,7 @@ struct weir_trainer {
     uint32_t *classes; /* [R] */
     void *head_d[WEIR__MAX_HEAD]; /* [R][columns row of inputs] gradient by the input of each dense layer */
     void *head_slopes;            /* [R][widest columns row] */
-    void *upper;                  /* [S][B][columns row of D * P] gradient by a layer's output, in the caller's time */
+    void *upper;                  /* [S][B][columns row of D * P] gradient by a layer's output, in the caller's time, where dx is not */
     void *turned;                 /* the same in a direction's own time */
     void *dx[2];                  /* [S][B][columns row of D * P] gradient by a layer's input, of each direction */
     void *dh_state, *dc_state, *dh_total, *dm, *slopes; /* as in weir__lstm_back */
