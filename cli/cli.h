@@ -46,6 +46,8 @@ void threads_stop(threads *t);
 /* Loads a model and reads its notes, which must be a JSON object of this task (NULL: any). */
 int load_model(const char *path, weir_isa isa, const char *task, weir_model **model, json_t **notes);
 
+/* True if both names lead to one regular file. */
+bool same_file(const char *a, const char *b);
 /* Finds out before the work that a file could not be written in this place: DONE or FAILED. */
 int check_output(const char *path);
 /* Writes a whole file beside the path and renames it over it; `write` prints the content. What is no plain file, such as a device, a pipe
@@ -59,6 +61,7 @@ int cmd_eval(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_forecast(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_activations(int argc, char **argv);
 int cmd_plot(int argc, char **argv);

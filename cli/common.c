@@ -250,6 +250,12 @@ static char *name_beside(const char *path)
     return name;
 }
 
+bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino && S_ISREG(x.st_mode);
+}
+
 int check_output(const char *path)
 {
     struct stat st;

@@ -74,8 +74,6 @@ static int eval_text(const options *o, const weir_model *model, const json_t *no
     weir_error err;
     if (text_evaluate(model, notes, o->data, o->from, parallel, &r, &err))
         return complain("%s", err.text);
-    if (!r.loss.count)
-        return complain("%s: none of its %zu bytes occurred in the training text", o->data, r.bytes);
     if (r.unknown)
         fprintf(stderr, "weir: %zu bytes (the first is 0x%02x) did not occur in the training text; they are not counted\n", r.unknown,
                 r.first_unknown);

@@ -93,6 +93,8 @@ static json_t *settings(const weir_model *model)
             c->readout == WEIR_FINAL_STATE ? "once per sequence" : "every step");
     SET("initialisation", "%s, seed %llu, gate biases %g %g %g %g", init_names[c->init], (unsigned long long)c->seed,
         (double)c->gate_bias[0], (double)c->gate_bias[1], (double)c->gate_bias[2], (double)c->gate_bias[3]);
+    static const char *const forms[] = {"float32", "bfloat16", "8 bits (weight_ih and weight_hh)"};
+    SET("weights", "%s", forms[c->weights]);
     SET("instruction set", "%s", weir_isa_name(c->isa));
     SET("parameters", "%zu", weir_model_parameters(model));
 #undef SET

@@ -14,6 +14,7 @@ static const struct command {
     {"generate", "write text with a text model", cmd_generate},
     {"forecast", "forecast a series, with intervals", cmd_forecast},
     {"classify", "label sequences", cmd_classify},
+    {"convert", "write a model with narrower weights", cmd_convert},
     {"info", "show a model's tensors and settings", cmd_info},
     {"activations", "list the activation functions", cmd_activations},
     {"plot", "draw activation functions", cmd_plot},

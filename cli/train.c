@@ -323,12 +323,10 @@ static int check_outputs(const options *o)
 {
     const char *outputs[] = {o->output, o->plot, o->log};
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
-        struct stat out, in;
         if (!outputs[i])
             continue;
         for (size_t j = 0; j < o->count; j++)
-            if (stat(outputs[i], &out) == 0 && stat(o->paths[j], &in) == 0 && out.st_dev == in.st_dev && out.st_ino == in.st_ino &&
-                S_ISREG(out.st_mode))
+            if (same_file(outputs[i], o->paths[j]))
                 return complain("%s is the data; it is not overwritten", outputs[i]);
         if (outputs[i] != o->log && check_output(outputs[i]))
             return FAILED;

@@ -301,6 +301,10 @@ typedef struct weir_trainer weir_trainer;
  * weir_model_tensor lists, in any order, finite, copied. */
 WEIR_API weir_status weir_model_new(weir_model **out, const weir_config *config, const weir_tensor *tensors, size_t count, weir_error *err);
 WEIR_API void weir_model_free(weir_model *model);
+/* Makes a model with the same configuration, notes and weights, these in another form, in memory of the same allocator. To float32 no
+ * weight changes: what narrowing lost does not come back. Errors: WEIR_E_ARGUMENT for an unknown form or a weight too large for it,
+ * WEIR_E_UNSUPPORTED for WEIR_WEIGHTS_INT8 with WEIR_ISA_REF64, WEIR_E_NOMEM. */
+WEIR_API weir_status weir_model_convert(weir_model **out, const weir_model *model, weir_weights weights, weir_error *err);
 
 /* The configuration with every default filled in; allocator and notes point into the model. */
 WEIR_API const weir_config *weir_model_config(const weir_model *model);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "data/text.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -203,23 +205,46 @@ bool text_vocabulary(const json_t *notes, uint32_t token_of[256], unsigned char 
     return true;
 }
 
+/* Adds -ln p of the class that came, for each that is one of the n. */
+static void add_loss(const float *p, const uint32_t *classes, size_t count, size_t n, weir_loss *sum)
+{
+    for (size_t i = 0; i < count; i++)
+        if (classes[i] < n) {
+            float q = p[i * n + classes[i]];
+            sum->sum -= log((double)(q < FLT_TRUE_MIN ? FLT_TRUE_MIN : q)); /* it may be too small for a float; a NaN stays one */
+            sum->count++;
+        }
+}
+
+/* Running takes less than a trainer, and narrow weights have none. The network is a softmax over the tokens, at every step. */
 static weir_status evaluate_streams(const weir_model *model, streams *s, const weir_parallel *parallel, weir_loss *sum, weir_error *err)
 {
-    weir_trainer *trainer;
-    weir_train_config config = {.rows = s->rows, .steps = s->steps, .parallel = parallel};
-    weir_status status = weir_trainer_new(&trainer, model, &config, err);
+    const weir_config *c = weir_model_config(model);
+    size_t n = c->outputs, of_state = (size_t)c->layers * (c->direction == WEIR_BOTH ? 2 : 1) * s->rows;
+    float *p = malloc((size_t)s->rows * s->steps * n * sizeof *p);
+    float *h = calloc(of_state * (c->projection ? c->projection : c->hidden), sizeof *h);
+    float *cell = calloc(of_state * c->hidden, sizeof *cell);
+    weir_status status = p && h && cell ? WEIR_OK : data_no_memory(err);
     for (size_t i = 0; i < streams_batches(s) && !status; i++) {
         weir_batch batch;
-        weir_loss loss;
         streams_get(s, 1, i, &batch, err);
-        status = weir_trainer_evaluate(trainer, &batch, &loss, err);
-        if (!status) {
-            sum->sum += loss.sum;
-            sum->count += loss.count;
-        }
+        batch.carry = false;
+        batch.h0 = h;
+        batch.c0 = cell;
+        status = weir_model_run(model, &batch, p, h, cell, parallel, err);
+        if (!status)
+            add_loss(p, batch.classes, batch.steps * batch.rows, n, sum);
     }
-    weir_trainer_free(trainer);
+    free(p);
+    free(h);
+    free(cell);
     return status;
+}
+
+/* The network reads tokens of this vocabulary and gives the probabilities of the next one. */
+static bool predicts(const weir_config *c, size_t vocabulary)
+{
+    return c->tokens == vocabulary && c->outputs == vocabulary && c->output == WEIR_SOFTMAX && c->readout == WEIR_EVERY_STEP;
 }
 
 weir_status text_evaluate(const weir_model *model, const json_t *notes, const char *path, double first, const weir_parallel *parallel,
@@ -229,8 +254,8 @@ weir_status text_evaluate(const weir_model *model, const json_t *notes, const ch
     unsigned char byte_of[256], *bytes = NULL;
     size_t size = 0;
     *result = (text_result){0};
-    if (!text_vocabulary(notes, token_of, byte_of) || json_array_size(json_object_get(notes, "vocabulary")) != weir_model_config(model)->tokens)
-        return data_fail(err, WEIR_E_FORMAT, "the model's vocabulary is broken");
+    if (!text_vocabulary(notes, token_of, byte_of) || !predicts(weir_model_config(model), json_array_size(json_object_get(notes, "vocabulary"))))
+        return data_fail(err, WEIR_E_FORMAT, "the model's vocabulary does not fit its network");
     weir_status status = append_file(path, &bytes, &size, err);
     size_t begin = (size_t)(first * (double)size);
     result->bytes = size - begin;
@@ -250,6 +275,8 @@ weir_status text_evaluate(const weir_model *model, const json_t *notes, const ch
         status = data_no_memory(err);
     if (!status)
         status = evaluate_streams(model, &s, parallel, &result->loss, err);
+    if (!status && !result->loss.count)
+        status = data_fail(err, WEIR_E_FORMAT, "%s: none of its %zu bytes occurred in the training text", path, result->bytes);
     streams_free(&s);
     free(tokens);
     free(bytes);

@@ -40,7 +40,7 @@ typedef struct text_result {
     unsigned char first_unknown;
 } text_result;
 
-/* The loss over a file, from byte `first` (a share of the file, in [0, 1)) on. */
+/* The loss over a file, from byte `first` (a share of the file, in [0, 1)) on. Fails if no byte of it is counted. */
 weir_status text_evaluate(const weir_model *model, const json_t *notes, const char *path, double first, const weir_parallel *parallel,
                           text_result *result, weir_error *err);
 

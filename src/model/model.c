@@ -115,6 +115,40 @@ weir_status weir_model_new(weir_model **out, const weir_config *config, const we
     return weir__ok(err);
 }
 
+/* All tensors, with their numbers in `room`. */
+static void read_tensors(const weir_model *m, weir_tensor *tensors, float *room)
+{
+    const struct weir__params *ps = &m->net.params;
+    for (size_t i = 0; i < ps->count; i++) {
+        float *data = room + ps->list[i].offset;
+        weir_model_weights(m, i, data);
+        tensors[i] = weir_model_tensor(m, i);
+        tensors[i].data = data;
+    }
+}
+
+weir_status weir_model_convert(weir_model **out, const weir_model *m, weir_weights weights, weir_error *err)
+{
+    *out = NULL;
+    const weir_allocator *a = &m->allocator;
+    const struct weir__params *ps = &m->net.params;
+    size_t size, list_size = ps->count * sizeof(weir_tensor);
+    bool fits = weir__size_mul(&size, ps->size, sizeof(float)); /* a narrow model may be one that memory could not hold in floats */
+    weir_tensor *tensors = fits ? weir__alloc(a, list_size) : NULL;
+    float *room = tensors ? weir__alloc(a, size) : NULL;
+    weir_status status;
+    if (room) {
+        read_tensors(m, tensors, room);
+        weir_config config = m->config;
+        config.weights = weights;
+        status = weir_model_new(out, &config, tensors, ps->count, err);
+        weir__free(a, room, size);
+    } else
+        status = weir__fail(err, WEIR_E_NOMEM, "no memory for a copy of the weights");
+    weir__free(a, tensors, list_size);
+    return status;
+}
+
 void weir_model_free(weir_model *m)
 {
     if (!m)

@@ -14,8 +14,12 @@ assert all(r['ns'] > 0 and r['copies'] > 0 and r['floats'] == 500 for r in rows)
 check "the CSV has a head and as many rows" test "$(wc -l <table.csv)" = 85
 expect 2 "\"walk\" is no problem: it begins with R1" "$WEIR" bench walk
 expect 2 "R5-H8\" is no problem" "$WEIR" bench R5-H8
-for bad in R2-H0 R2-H R2-H-8 R2-X9 R2-H8-q R1-H8.5 R3-B99999999 R3- "R2-H8-T1 "; do
-    expect 2 "after the kind come f32, L, H" "$WEIR" bench "$bad"
+for bad in R2-H0 R2-H R2-H-8 R2-X9 R2-H8-q R1-H8.5 R3-B99999999 R3- "R2-H8-T1 " R2-int4-H8 R2-bf R3-int8x; do
+    expect 2 "after the kind come f32, bf16, int8, L, H" "$WEIR" bench "$bad"
+done
+for form in bf16 int8; do
+    expect 2 "\"R4-$form-H8\" is no problem: only float32 weights can be trained" "$WEIR" bench R4-$form-H8
+    expect 2 "only float32 weights can be trained" "$WEIR" bench R4-L1-H8-$form
 done
 expect 2 "it is too long" "$WEIR" bench "R2-$(printf 'L2-%.0s' $(seq 30))H8"
 expect 2 "--plot draws problems" "$WEIR" bench activations --plot a.svg
@@ -32,6 +36,12 @@ assert all(abs(r['gflops'] * r['us_per_step'] / f - 1e-3) < 1e-7 for r, f in zip
 check "the CSV has a head and a line for each" test "$(cut -d, -f1 problems.csv | tr '\n' ' ')" = \
     "problem R1-f32-L1-H8-T1-B1 R2-f32-L2-H20-T5-B1-peep R3-f32-L2-H20-I3-T4-B5 R4-f32-L1-H9-T6-B2-peep "
 check "the picture's data has a line for each" test "$(grep -c '^R' problems.dat)" = 4
+"$WEIR" bench R2-bf16-H20 R3-int8-H20-B3-T4-peep R1-H8-int8 --repeats 1 --json >narrow.json
+check "narrow weights have problems of their own" python3 -c "
+import json
+rows = json.load(open('narrow.json'))
+assert [r['problem'] for r in rows] == ['R2-bf16-L2-H20-T1-B1', 'R3-int8-L2-H20-T4-B3-peep', 'R1-int8-L1-H8-T1-B1']
+assert all(r['us_per_step'] > 0 and r['gflops'] > 0 for r in rows)"
 "$WEIR" bench R1 --repeats 1 --json >standard.json
 check "a kind alone is its standard problems" python3 -c "
 import json

@@ -27,7 +27,21 @@ static inline __m256 weir_cvtpd_ps(__m512d x)
     _mm512_storeu_pd(wide, x);
     return _mm256_setr_m128(_mm256_cvtpd_ps(_mm256_loadu_pd(wide)), _mm256_cvtpd_ps(_mm256_loadu_pd(wide + 4)));
 }
+static inline __m512 weir_cvtepi32_ps(__m512i x)
+{
+    int32_t whole[16];
+    float wide[16];
+    _mm512_storeu_si512(whole, x);
+    for (int i = 0; i < 16; i += 8)
+        _mm256_storeu_ps(wide + i, _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)(whole + i))));
+    return _mm512_loadu_ps(wide);
+}
+#define _mm512_cvtepi32_ps weir_cvtepi32_ps
 #define _mm512_cvtps_pd weir_cvtps_pd
 #define _mm512_cvtpd_ps weir_cvtpd_ps
+
+/* What it has wrong: a macro of four arguments in the place of this one's two. */
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16 simde_mm512_madd_epi16
 
 #endif

@@ -348,21 +348,143 @@ static void what_cannot_be_narrow_is_refused(void **state)
     weir_model_free(m);
 }
 
+/* ---- Conversion ---- */
+
+static const weir_isa isas[] = {WEIR_ISA_SCALAR, WEIR_ISA_AVX2, WEIR_ISA_AVX512, WEIR_ISA_NEON, WEIR_ISA_REF64};
+enum { ISAS = sizeof isas / sizeof *isas };
+
+static void assert_same_model(const weir_model *a, const weir_model *b)
+{
+    static struct results ra, rb;
+    weir_config ca = *weir_model_config(a), cb = *weir_model_config(b);
+    assert_string_equal(ca.notes, cb.notes);
+    assert_int_equal(ca.isa, cb.isa);
+    assert_int_equal(ca.weights, cb.weights);
+    assert_int_equal(ca.seed, cb.seed);
+    assert_int_equal(weir_model_parameters(a), weir_model_parameters(b));
+    struct tensors ta = tensors_of(a), tb = tensors_of(b);
+    assert_int_equal(ta.count, tb.count);
+    for (size_t i = 0; i < ta.count; i++) {
+        assert_string_equal(ta.list[i].name, tb.list[i].name);
+        assert_memory_equal(ta.list[i].data, tb.list[i].data, numbers(&ta.list[i]) * sizeof(float));
+    }
+    free_tensors(&ta);
+    free_tensors(&tb);
+    run(a, &ra);
+    run(b, &rb);
+    assert_memory_equal(&ra, &rb, sizeof ra);
+}
+
+/* From `from` to each form, compared with a model made of the same arrays; frees `from`, which a converted model must outlive. */
+static void convert_to_each(weir_model *from)
+{
+    weir_model *made[3] = {NULL};
+    weir_isa isa = weir_model_config(from)->isa;
+    weir_error err;
+    for (int form = WEIR_WEIGHTS_F32; form <= WEIR_WEIGHTS_INT8; form++)
+        if (form == WEIR_WEIGHTS_INT8 && isa == WEIR_ISA_REF64) {
+            made[form] = from;
+            assert_int_equal(weir_model_convert(&made[form], from, (weir_weights)form, &err), WEIR_E_UNSUPPORTED);
+            assert_null(made[form]);
+            assert_non_null(strstr(err.text, "no reference in double precision"));
+        } else
+            assert_int_equal(weir_model_convert(&made[form], from, (weir_weights)form, &err), WEIR_OK);
+    weir_model *anew[3];
+    for (int form = WEIR_WEIGHTS_F32; form <= WEIR_WEIGHTS_INT8; form++)
+        anew[form] = made[form] ? in_form(from, (weir_weights)form, isa) : NULL;
+    weir_model_free(from);
+    for (int form = WEIR_WEIGHTS_F32; form <= WEIR_WEIGHTS_INT8; form++) {
+        if (made[form])
+            assert_same_model(made[form], anew[form]);
+        weir_model_free(made[form]);
+        weir_model_free(anew[form]);
+    }
+}
+
+static void converting_is_rounding_the_arrays(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SHAPES; s++)
+        for (size_t i = 0; i < ISAS; i++)
+            for (int form = WEIR_WEIGHTS_F32; form <= WEIR_WEIGHTS_INT8; form++) {
+                weir_config c = shapes[s];
+                c.isa = isas[i];
+                c.weights = (weir_weights)form;
+                c.notes = "kept";
+                c.seed = 5;
+                if (weir_isa_available(isas[i]) && !(form == WEIR_WEIGHTS_INT8 && isas[i] == WEIR_ISA_REF64))
+                    convert_to_each(model_of(c));
+            }
+}
+
+static void what_cannot_be_converted_is_refused(void **state)
+{
+    (void)state;
+    weir_error err;
+    weir_model *m = model_of(shapes[0]), *made = m, *large;
+    assert_int_equal(weir_model_convert(&made, m, (weir_weights)3, &err), WEIR_E_ARGUMENT);
+    assert_null(made);
+    assert_int_equal(weir_model_convert(&made, m, (weir_weights)3, NULL), WEIR_E_ARGUMENT);
+    struct tensors t = tensors_of(m);
+    ((float *)(uintptr_t)t.list[1].data)[4] = -FLT_MAX;
+    assert_int_equal(weir_model_new(&large, &shapes[0], t.list, t.count, &err), WEIR_OK);
+    for (int form = WEIR_WEIGHTS_BF16; form <= WEIR_WEIGHTS_INT8; form++) {
+        assert_int_equal(weir_model_convert(&made, large, (weir_weights)form, &err), WEIR_E_ARGUMENT);
+        assert_non_null(strstr(err.text, "lstm.weight_hh_l0"));
+    }
+    free_tensors(&t);
+    weir_model_free(large);
+    weir_model_free(m);
+}
+
 /* ---- Memory ---- */
+
+struct memory {
+    size_t bytes, left; /* in use; allocations that succeed yet */
+};
 
 static void *counting_alloc(void *ctx, size_t size, size_t align)
 {
+    struct memory *m = ctx;
     void *p = NULL;
-    if (posix_memalign(&p, align, size))
+    if (!m->left || posix_memalign(&p, align, size))
         return NULL;
-    *(size_t *)ctx += size;
+    m->left--;
+    m->bytes += size;
     return p;
 }
 
 static void counting_free(void *ctx, void *p, size_t size)
 {
-    *(size_t *)ctx -= p ? size : 0;
+    ((struct memory *)ctx)->bytes -= p ? size : 0;
     free(p);
+}
+
+/* Fails the first, the second ... allocation until none fails. */
+static void converting_without_memory_leaves_nothing(void **state)
+{
+    (void)state;
+    for (int from = WEIR_WEIGHTS_F32; from <= WEIR_WEIGHTS_INT8; from++)
+        for (int to = WEIR_WEIGHTS_F32; to <= WEIR_WEIGHTS_INT8; to++) {
+            struct memory memory = {.left = SIZE_MAX};
+            weir_allocator a = {counting_alloc, counting_free, &memory};
+            weir_config c = shapes[1];
+            c.weights = (weir_weights)from;
+            c.allocator = &a;
+            weir_model *m = model_of(c), *made = NULL;
+            size_t before = memory.bytes, failures = 0;
+            weir_error err;
+            for (; !made; failures++) {
+                memory.left = failures;
+                weir_status status = weir_model_convert(&made, m, (weir_weights)to, &err);
+                assert_int_equal(status, made ? WEIR_OK : WEIR_E_NOMEM);
+                assert_true(made || (memory.bytes == before && err.text[0]));
+            }
+            assert_true(failures > 5);
+            weir_model_free(m);
+            weir_model_free(made);
+            assert_int_equal(memory.bytes, 0);
+        }
 }
 
 static void narrow_models_take_less_memory(void **state)
@@ -370,13 +492,13 @@ static void narrow_models_take_less_memory(void **state)
     (void)state;
     static const size_t bytes_of_100_weights[] = {400, 200, 105};
     for (int form = WEIR_WEIGHTS_F32; form <= WEIR_WEIGHTS_INT8; form++) {
-        size_t bytes = 0;
-        weir_allocator a = {counting_alloc, counting_free, &bytes};
+        struct memory memory = {.left = SIZE_MAX};
+        weir_allocator a = {counting_alloc, counting_free, &memory};
         weir_model *m = model_of(
             (weir_config){.inputs = 256, .hidden = 256, .layers = 2, .weights = (weir_weights)form, .allocator = &a});
-        assert_true(bytes < weir_model_parameters(m) * bytes_of_100_weights[form] / 100 + 20000);
+        assert_true(memory.bytes < weir_model_parameters(m) * bytes_of_100_weights[form] / 100 + 20000);
         weir_model_free(m);
-        assert_int_equal(bytes, 0);
+        assert_int_equal(memory.bytes, 0);
     }
 }
 
@@ -391,6 +513,9 @@ int main(void)
         cmocka_unit_test(narrow_results_are_near),
         cmocka_unit_test(a_row_that_is_not_finite_or_zero_or_tiny_stays_alone),
         cmocka_unit_test(what_cannot_be_narrow_is_refused),
+        cmocka_unit_test(converting_is_rounding_the_arrays),
+        cmocka_unit_test(what_cannot_be_converted_is_refused),
+        cmocka_unit_test(converting_without_memory_leaves_nothing),
         cmocka_unit_test(narrow_models_take_less_memory),
     };
     return cmocka_run_group_tests(tests, fill, NULL);
