@@ -48,34 +48,57 @@ static long passes_for(workload *w)
     return passes;
 }
 
-static int measure(const bench_options *o, const problem *p, const weir_parallel *parallel, figures *f)
+static workload *prepare(const bench_options *o, const problem *p, const weir_parallel *parallel, long *passes)
 {
-    double times[MOST_REPEATS];
-    uint32_t repeats = o->repeats ? o->repeats : REPEATS;
     weir_error err;
     workload *w = workload_new(p, o->isa, parallel, &err);
-    if (!w)
-        return complain("%s: %s", p->text, err.text);
-    long passes = passes_for(w);
-    for (uint32_t i = 0; i < repeats; i++)
+    if (w)
+        *passes = passes_for(w);
+    else
+        complain("%s: %s", p->text, err.text);
+    return w;
+}
+
+/* over: the time over that of the same problem with usual numbers, measured in turn; 1 where it is that problem. */
+static int measure(const bench_options *o, const problem *p, const weir_parallel *parallel, figures *f, double *over)
+{
+    double times[MOST_REPEATS], ratios[MOST_REPEATS];
+    uint32_t repeats = o->repeats ? o->repeats : REPEATS;
+    problem usual = *p;
+    usual.tiny = false;
+    long passes, usual_passes = 0;
+    workload *w = prepare(o, p, parallel, &passes), *other = w && p->tiny ? prepare(o, &usual, parallel, &usual_passes) : NULL;
+    if (!w || (p->tiny && !other)) {
+        workload_free(w);
+        return FAILED;
+    }
+    for (uint32_t i = 0; i < repeats; i++) {
         times[i] = workload_time(w, passes);
+        ratios[i] = other ? times[i] / workload_time(other, usual_passes) : 1;
+    }
     workload_free(w);
+    workload_free(other);
     *f = figures_of(times, repeats);
+    *over = figures_of(ratios, repeats).median;
     return DONE;
 }
 
 /* ---- The table ---- */
 
-static void report(const bench_options *o, bool quiet, const problem *p, const figures *f, double limit, json_t *all)
+static void report(const bench_options *o, bool quiet, const problem *p, const figures *f, double over, double limit,
+                   json_t *all)
 {
     double us = 1e6 / p->steps, rate = problem_flops(p) / f->median * 1e-9, share = limit / f->median;
-    json_array_append_new(all, json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f}", "problem", p->text, "threads", (int)o->threads,
+    json_array_append_new(all, json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "problem", p->text, "threads", (int)o->threads,
                                          "us_per_step", f->median * us, "us_low", f->low * us, "us_high", f->high * us, "gflops", rate,
-                                         "us_limit", limit * us, "share", share));
+                                         "us_limit", limit * us, "share", share, "over_usual", over));
     if (quiet)
         return;
-    printf("%-28s %12.3f  %12.3f to %12.3f %9.1f %12.3f %6.0f %%\n", p->text, f->median * us, f->low * us, f->high * us, rate, limit * us,
+    printf("%-28s %12.3f  %12.3f to %12.3f %9.1f %12.3f %6.0f %%", p->text, f->median * us, f->low * us, f->high * us, rate, limit * us,
            share * 100);
+    if (p->tiny)
+        printf("   %.2f x the usual numbers", over);
+    putchar('\n');
     fflush(stdout);
 }
 
@@ -112,9 +135,10 @@ int bench_problems(const bench_options *o, bool quiet, const weir_parallel *para
                m.flops * 1e-9, "problem", "us a step", "quartiles", "GFLOP/s", "limit, us", "share");
     for (size_t i = 0; status == DONE && i < o->count; i++) {
         figures f;
-        status = measure(o, o->problems + i, parallel, &f);
+        double over;
+        status = measure(o, o->problems + i, parallel, &f, &over);
         if (status == DONE)
-            report(o, quiet, o->problems + i, &f, m.flops > 0 ? problem_limit(o->problems + i, m.flops, bandwidth, &m) : 0, all);
+            report(o, quiet, o->problems + i, &f, over, m.flops > 0 ? problem_limit(o->problems + i, m.flops, bandwidth, &m) : 0, all);
     }
     return status == DONE && o->plot ? plot_draw(o->plot, quiet, write_data, write_script, all) : status;
 }

@@ -8,13 +8,17 @@
 
 typedef struct options {
     const char *model;
-    bool json;
+    bool json, memory;
+    uint32_t rows, steps; /* 0: the default */
 } options;
 
-enum { KEY_JSON = 256 };
+enum { KEY_JSON = 256, KEY_MEMORY, KEY_ROWS, KEY_STEPS };
 
 static const struct argp_option option_list[] = {
     {"json", KEY_JSON, 0, 0, "Print JSON", 0},
+    {"memory", KEY_MEMORY, 0, 0, "Print the bytes that the model takes to run and to train instead", 0},
+    {"rows", KEY_ROWS, "B", 0, "Sequences side by side, for --memory (1 to run, 50 to train)", 0},
+    {"steps", KEY_STEPS, "T", 0, "Steps of a sequence, for --memory (64)", 0},
     {0},
 };
 
@@ -23,6 +27,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     options *o = state->input;
     switch (key) {
     case KEY_JSON: o->json = true; break;
+    case KEY_MEMORY: o->memory = true; break;
+    case KEY_ROWS: o->rows = option_count(state, "rows", arg, 1, 1 << 20); break;
+    case KEY_STEPS: o->steps = option_count(state, "steps", arg, 1, 1 << 30); break;
+    case ARGP_KEY_END:
+        if ((o->rows || o->steps) && !o->memory)
+            argp_error(state, "--rows and --steps go with --memory");
+        break;
     case ARGP_KEY_ARG:
         if (o->model)
             argp_error(state, "one model is enough");
@@ -169,18 +180,100 @@ static void print_pairs(json_t *object, int indent)
     }
 }
 
-int cmd_info(int argc, char **argv)
+/* ---- weir info --memory ---- */
+
+static json_t *bytes_json(size_t bytes)
 {
-    static const struct argp argp = {option_list, parse, "MODEL", "Shows a model's settings, notes and tensors.", 0, 0, 0};
-    options o = {0};
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
-    weir_model *model;
-    json_t *notes;
-    if (load_model(o.model, WEIR_ISA_BEST, NULL, &model, &notes))
-        return FAILED;
-    int status;
+    return bytes ? json_integer((json_int_t)bytes) : json_null();
+}
+
+static json_t *training_json(const weir_model *model, uint32_t rows, uint32_t steps)
+{
+    weir_train_config config = {.rows = rows, .steps = steps};
+    weir_memory m;
+    weir_error err;
+    if (weir_trainer_plan(&m, model, &config, &err))
+        return json_pack("{s:s}", "refused", err.text);
+    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rows", (json_int_t)rows, "steps", (json_int_t)steps, "weights",
+                     bytes_json(m.weights), "packed", bytes_json(m.packed), "tape", bytes_json(m.tape), "backward",
+                     bytes_json(m.backward), "head", bytes_json(m.head), "rest", bytes_json(m.rest), "total", bytes_json(m.total),
+                     "model", bytes_json(m.model));
+}
+
+static json_t *memory_json(const weir_model *model, const options *o)
+{
+    uint32_t rows = o->rows ? o->rows : 1, steps = o->steps ? o->steps : 64;
+    size_t weights, total = weir_model_memory(model, &weights);
+    return json_pack("{s:{s:o, s:o, s:o}, s:{s:I, s:I, s:o, s:o}, s:o}", "model", "weights", bytes_json(weights), "rest",
+                     bytes_json(total - weights), "total", bytes_json(total), "running", "rows", (json_int_t)rows, "steps",
+                     (json_int_t)steps, "stream", bytes_json(weir_stream_size(model, rows)), "run",
+                     bytes_json(weir_run_memory(model, steps, rows)), "training", training_json(model, o->rows ? o->rows : 50, steps));
+}
+
+static void print_bytes(json_t *of, const char *key, const char *label)
+{
+    static const char *const units[] = {"", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    json_t *bytes = json_object_get(of, key);
+    double shown = (double)json_integer_value(bytes);
+    int unit = 0;
+    for (; shown >= 1024; shown /= 1024)
+        unit++;
+    if (!json_is_integer(bytes))
+        printf("  %-58s %15s\n", label, "impossible");
+    else if (unit)
+        printf("  %-58s %15lld %8.1f %s\n", label, (long long)json_integer_value(bytes), shown, units[unit]);
+    else
+        printf("  %-58s %15lld\n", label, (long long)json_integer_value(bytes));
+}
+
+static void print_size(const char *what, json_t *of)
+{
+    int rows = (int)json_integer_value(json_object_get(of, "rows"));
+    printf("%s, %d row%s, %d steps, bytes\n", what, rows, rows > 1 ? "s" : "", (int)json_integer_value(json_object_get(of, "steps")));
+}
+
+static void print_memory(json_t *memory)
+{
+    json_t *model = json_object_get(memory, "model"), *run = json_object_get(memory, "running"),
+           *train = json_object_get(memory, "training");
+    printf("the model, bytes\n");
+    print_bytes(model, "weights", "weights, packed");
+    print_bytes(model, "rest", "names, notes, objects");
+    print_bytes(model, "total", "total");
+    print_size("\nbeside it to run", run);
+    print_bytes(run, "stream", "a stream, in the caller's memory: one step a call");
+    print_bytes(run, "run", "a run of all steps, while it lasts");
+    const char *refused = json_string_value(json_object_get(train, "refused"));
+    if (refused) {
+        printf("\nto train: impossible: %s\n", refused);
+        return;
+    }
+    print_size("\nbeside it to train", train);
+    print_bytes(train, "weights", "weights, gradient, two moments, best epoch");
+    print_bytes(train, "packed", "packed: weights, transposed, their places, gradient");
+    print_bytes(train, "tape", "tape: inputs, h, c and gates of each step");
+    print_bytes(train, "backward", "backward: gradients of the stack");
+    print_bytes(train, "head", "head, forward and backward");
+    print_bytes(train, "rest", "names, notes, objects");
+    print_bytes(train, "total", "total");
+    print_bytes(train, "model", "more, while a model is made of it");
+}
+
+static int show_memory(const weir_model *model, const options *o)
+{
+    json_t *memory = memory_json(model, o);
+    if (o->json)
+        return print_json(memory);
+    print_memory(memory);
+    json_decref(memory);
+    return finish_output();
+}
+
+static int show_model(const weir_model *model, json_t *notes, const options *o)
+{
     json_t *s = settings(model);
-    if (o.json)
+    int status;
+    if (o->json)
         status = print_json(json_pack("{s:O, s:O?, s:o, s:I}", "settings", s, "notes", notes, "tensors", tensors_json(model), "parameters",
                                       (json_int_t)weir_model_parameters(model)));
     else {
@@ -194,6 +287,20 @@ int cmd_info(int argc, char **argv)
             status = finish_output();
     }
     json_decref(s);
+    return status;
+}
+
+int cmd_info(int argc, char **argv)
+{
+    static const struct argp argp = {
+        option_list, parse, "MODEL", "Shows a model's settings, notes and tensors, or the memory that it takes.", 0, 0, 0};
+    options o = {0};
+    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    weir_model *model;
+    json_t *notes;
+    if (load_model(o.model, WEIR_ISA_BEST, NULL, &model, &notes))
+        return FAILED;
+    int status = o.memory ? show_memory(model, &o) : show_model(model, notes, &o);
     json_decref(notes);
     weir_model_free(model);
     return status;
@@ -215,7 +322,8 @@ static error_t parse_activations(int key, char *arg, struct argp_state *state)
 
 int cmd_activations(int argc, char **argv)
 {
-    static const struct argp argp = {option_list, parse_activations, "",
+    static const struct argp_option only_json[] = {{"json", KEY_JSON, 0, 0, "Print JSON", 0}, {0}};
+    static const struct argp argp = {only_json, parse_activations, "",
                                      "Lists the activation functions: formula, derivative, what each is good and bad for.", 0, 0, 0};
     options o = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);

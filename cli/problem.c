@@ -36,6 +36,8 @@ static bool read_word(const char *word, problem *p)
         }
     if (strcmp(word, "peep") == 0)
         return p->peepholes = true;
+    if (strcmp(word, "tiny") == 0)
+        return p->tiny = true;
     switch (word[0]) {
     case 'L': return (p->layers = number_of(word, WEIR_MAX_LAYERS)) > 0;
     case 'H': return (p->hidden = number_of(word, WEIR_MAX_UNITS)) > 0;
@@ -51,8 +53,8 @@ static void write_text(problem *p)
     char inputs[16] = "";
     if (p->inputs != (p->kind == 1 ? 1 : p->hidden))
         snprintf(inputs, sizeof inputs, "-I%u", (unsigned)p->inputs);
-    snprintf(p->text, sizeof p->text, "R%u-%s-L%u-H%u%s-T%u-B%u%s", (unsigned)p->kind, forms[p->weights], (unsigned)p->layers, (unsigned)p->hidden, inputs,
-             (unsigned)p->steps, (unsigned)p->rows, p->peepholes ? "-peep" : "");
+    snprintf(p->text, sizeof p->text, "R%u-%s-L%u-H%u%s-T%u-B%u%s%s", (unsigned)p->kind, forms[p->weights], (unsigned)p->layers, (unsigned)p->hidden, inputs,
+             (unsigned)p->steps, (unsigned)p->rows, p->peepholes ? "-peep" : "", p->tiny ? "-tiny" : "");
 }
 
 bool problem_read(const char *text, problem *p, weir_error *err)
@@ -68,9 +70,11 @@ bool problem_read(const char *text, problem *p, weir_error *err)
     *p = (problem){.kind = kind, .layers = kind == 1 ? 1 : 2, .hidden = 128, .steps = kind < 3 ? 1 : 64, .rows = kind < 3 ? 1 : 16};
     while ((word = strsep(&rest, "-")))
         if (!read_word(word, p))
-            return refuse(err, text, "after the kind come f32, bf16, int8, L, H, I, T or B with a number, or peep, as in R2-f32-L2-H256-T1-B1-peep");
+            return refuse(err, text, "after the kind come f32, bf16, int8, L, H, I, T or B with a number, peep or tiny, as in R2-f32-L2-H256-T1-B1-peep");
     if (kind == 4 && p->weights != WEIR_WEIGHTS_F32)
         return refuse(err, text, "only float32 weights can be trained");
+    if (kind == 4 && p->tiny)
+        return refuse(err, text, "only what runs can be tiny");
     if (!p->inputs)
         p->inputs = kind == 1 ? 1 : p->hidden;
     write_text(p);
@@ -148,8 +152,10 @@ static weir_status make_model(workload *w, const problem *p, weir_isa isa, weir_
         .layers = p->layers,
         .no_peepholes = !p->peepholes,
         .outputs = p->kind == 4, /* a loss needs a head; one output is the least */
-        .init = WEIR_INIT_UNIFORM,
+        .init = p->tiny ? WEIR_INIT_PYTORCH : WEIR_INIT_UNIFORM,
         .init_scale = 0.1f,
+        .set_gate_bias = p->tiny,
+        .gate_bias = {0, 0, 1e-40f, 0},
         .isa = isa,
         .weights = p->weights,
     };
@@ -179,7 +185,7 @@ workload *workload_new(const problem *p, weir_isa isa, const weir_parallel *para
     size_t cells = (size_t)p->steps * p->rows;
     workload *w = calloc(1, sizeof *w);
     if (w) {
-        w->x = random_floats(cells * p->inputs);
+        w->x = p->tiny ? calloc(cells * p->inputs, sizeof *w->x) : random_floats(cells * p->inputs);
         w->y = malloc(cells * p->hidden * sizeof *w->y);
     }
     if (!w || !w->x || !w->y) {
@@ -213,6 +219,11 @@ void workload_free(workload *w)
     free(w->y);
     free(w->targets);
     free(w);
+}
+
+const weir_stream *workload_stream(const workload *w)
+{
+    return w->stream;
 }
 
 /* Nothing here can fail once the first pass has worked but for lack of memory, which shows as a time of 0. */

@@ -12,10 +12,10 @@ typedef struct problem {
     char text[64]; /* canonical: "R2-f32-L2-H256-T1-B1-peep"; I stands in it where it is not the default */
     uint32_t kind, layers, inputs, hidden, steps, rows;
     weir_weights weights;
-    bool peepholes;
+    bool peepholes, tiny;
 } problem;
 
-/* Reads "R2-H256-T100-peep": the kind first, then in any order f32, bf16 or int8, L, H, I, T, B with a number, and peep; what is missing
+/* Reads "R2-H256-T100-peep": the kind first, then in any order f32, bf16 or int8, L, H, I, T, B with a number, peep, and tiny; what is missing
  * takes the kind's default (H 128; I = H, for R1 1). False with a sentence in err->text. */
 bool problem_read(const char *text, problem *p, weir_error *err);
 
@@ -26,11 +26,16 @@ double problem_flops(const problem *p);
  * bandwidth(ctx, n) bytes a second: each product takes the larger of its arithmetic and the reading of its weights; the cell is free, and so is arithmetic on 8 bits. */
 double problem_limit(const problem *p, double flops, double (*bandwidth)(void *ctx, double bytes), void *ctx);
 
-/* The problem on Weir, weights uniform in +-0.1. A pass steps a stream, runs a batch, or takes a gradient. */
+/* The problem on Weir, weights uniform in +-0.1. A pass steps a stream, runs a batch, or takes a gradient.
+ *
+ * tiny: inputs of 0, gates' biases of 0 but the candidate's of 1e-40, weights uniform in +-1/sqrt(H). Then f = i = o = 1/2, and c and h of every
+ * unit settle at some 1e-40: subnormal, as are all the products and sums of a step. */
 typedef struct workload workload;
 workload *workload_new(const problem *p, weir_isa isa, const weir_parallel *parallel, weir_error *err);
 void workload_pass(workload *w);
 void workload_free(workload *w);
+/* The stream that a pass steps; NULL if it does not. */
+const weir_stream *workload_stream(const workload *w);
 /* Seconds a pass, over `passes` of them. */
 double workload_time(workload *w, long passes);
 

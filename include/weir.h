@@ -317,6 +317,8 @@ WEIR_API void weir_model_weights(const weir_model *model, size_t index, float *o
 WEIR_API size_t weir_model_outputs(const weir_model *model);
 /* Number of weights. */
 WEIR_API size_t weir_model_parameters(const weir_model *model);
+/* Bytes that the model holds; `weights` (may be NULL): those of its weights, packed. docs/memory.md has the formulas. */
+WEIR_API size_t weir_model_memory(const weir_model *model, size_t *weights);
 
 /* ---- Running ---------------------------------------------------------------------------------------------------- */
 
@@ -339,6 +341,8 @@ typedef struct weir_batch {
  * `parallel` NULL: this thread alone. Allocates working memory and frees it before returning. */
 WEIR_API weir_status weir_model_run(const weir_model *model, const weir_batch *batch, float *y, float *hn, float *cn,
                                     const weir_parallel *parallel, weir_error *err);
+/* Bytes that weir_model_run allocates for such a batch; 0 if it has no steps or no rows, or size_t cannot count them. */
+WEIR_API size_t weir_run_memory(const weir_model *model, uint32_t steps, uint32_t rows);
 
 /* Bytes that a stream of `rows` rows needs; 0 if there can be none (a reverse direction, or a final-state head). */
 WEIR_API size_t weir_stream_size(const weir_model *model, uint32_t rows);
@@ -413,8 +417,22 @@ WEIR_API weir_status weir_trainer_backward(weir_trainer *trainer, const weir_bat
 WEIR_API void weir_trainer_gradient(const weir_trainer *trainer, size_t index, float *out);
 /* A new model with the trainer's weights and these notes (NULL: the first model's). */
 WEIR_API weir_status weir_trainer_model(const weir_trainer *trainer, weir_model **out, const char *notes, weir_error *err);
-/* The working memory in bytes. */
+/* The bytes that it holds. */
 WEIR_API size_t weir_trainer_memory(const weir_trainer *trainer);
+
+/* Bytes that a trainer holds, by what they are for. */
+typedef struct weir_memory {
+    size_t weights;  /* the weights, their gradient, the optimiser's two moments, the best epoch's weights */
+    size_t packed;   /* as the kernels read them: the weights, transposed too, where each comes from, and their gradient */
+    size_t tape;     /* what the forward pass leaves for the backward one: inputs, h, c and the gates' arguments of each step */
+    size_t backward; /* gradients by the layers' inputs and states */
+    size_t head;     /* the head's inputs, outputs and gradients, targets and losses */
+    size_t rest;     /* names, notes, the object */
+    size_t total;    /* of the six */
+    size_t model;    /* more, while weir_trainer_model makes a model: that model, and a copy of the weights */
+} weir_memory;
+/* What weir_trainer_new would allocate, without doing it; fails as it does. */
+WEIR_API weir_status weir_trainer_plan(weir_memory *out, const weir_model *model, const weir_train_config *config, weir_error *err);
 
 /* Where batches come from. `get` fills batch `index` (0 .. batches-1, asked in order); its arrays must live until the next call.
  * Returns WEIR_OK or an error, with `err` filled, that ends the training. */

@@ -100,14 +100,14 @@ void *weir__alloc(const weir_allocator *a, size_t size)
 {
     if (size > SIZE_MAX / 2)
         return NULL;
-    void *ptr = a->alloc(a->ctx, size ? size : 1, WEIR__ALIGN);
-    return ptr ? memset(ptr, 0, size ? size : 1) : NULL;
+    void *ptr = a->alloc(a->ctx, weir__alloc_size(size), WEIR__ALIGN);
+    return ptr ? memset(ptr, 0, weir__alloc_size(size)) : NULL;
 }
 
 void weir__free(const weir_allocator *a, void *ptr, size_t size)
 {
     if (ptr)
-        a->free(a->ctx, ptr, size ? size : 1);
+        a->free(a->ctx, ptr, weir__alloc_size(size));
 }
 
 bool weir__size_mul(size_t *out, size_t a, size_t b)

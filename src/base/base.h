@@ -31,6 +31,11 @@ weir_allocator weir__allocator(const weir_allocator *user);
 enum { WEIR__ALIGN = 64 };
 /* `size` zeroed bytes at a multiple of WEIR__ALIGN, or NULL; a size of 0 gives a valid pointer. */
 void *weir__alloc(const weir_allocator *a, size_t size);
+/* What it asks the allocator for. */
+static inline size_t weir__alloc_size(size_t size)
+{
+    return size ? size : 1;
+}
 void weir__free(const weir_allocator *a, void *ptr, size_t size);
 
 /* *out = a * b, a + b; false if that is more than SIZE_MAX. The only place where sizes are computed from outside numbers. */

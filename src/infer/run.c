@@ -13,6 +13,12 @@ static size_t piece_steps(size_t rows)
     return PIECE_ROWS / rows < LEAST_STEPS ? LEAST_STEPS : PIECE_ROWS / rows;
 }
 
+/* All steps where some direction begins at the end, else those of a piece. */
+static size_t steps_at_once(const weir_config *c, size_t steps, size_t rows)
+{
+    return c->direction != WEIR_FORWARD || steps <= piece_steps(rows) ? steps : piece_steps(rows);
+}
+
 /* The next `steps` steps of a batch whose first `done` steps have been run. */
 static weir_batch piece_of(const weir_batch *b, const weir_config *c, size_t done, size_t steps, uint32_t *lengths)
 {
@@ -80,8 +86,7 @@ weir_status weir_model_run(const weir_model *m, const weir_batch *batch, float *
     weir_status status = check_whole(&shape, batch, err);
     if (status)
         return status;
-    bool whole = c->direction != WEIR_FORWARD || batch->steps <= piece_steps(batch->rows);
-    status = weir__work_new(&w, &m->net, whole ? batch->steps : piece_steps(batch->rows), batch->rows, false, false, err);
+    status = weir__work_new(&w, &m->net, steps_at_once(c, batch->steps, batch->rows), batch->rows, false, false, err);
     if (status)
         return status;
     uint32_t *lengths = weir__alloc(&m->allocator, batch->rows * sizeof *lengths);
@@ -96,4 +101,13 @@ weir_status weir_model_run(const weir_model *m, const weir_batch *batch, float *
     }
     weir__work_free(&w);
     return lengths ? weir__ok(err) : weir__fail(err, WEIR_E_NOMEM, "no memory for the lengths of %zu rows", batch->rows);
+}
+
+size_t weir_run_memory(const weir_model *m, uint32_t steps, uint32_t rows)
+{
+    struct weir__work w;
+    size_t bytes;
+    if (!steps || !rows || !weir__work_plan(&w, &m->net, steps_at_once(&m->config, steps, rows), rows, false, false))
+        return 0;
+    return weir__size_add(&bytes, w.bytes, rows * sizeof(uint32_t)) ? bytes : 0; /* with the lengths of a piece */
 }

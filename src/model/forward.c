@@ -89,24 +89,31 @@ static void plan(struct weir__work *w, struct carver *c, bool dropout)
         if (below)
             below[l] = factors;
     }
+    size_t before = c->used;
     plan_head(w, c, dropout);
+    w->head_bytes = c->used - before;
     w->state_h = carve(c, L * D * w->rows, weir__projected(&net->config), real);
     w->state_c = carve(c, L * D * w->rows, net->config.hidden, real);
 }
 
-weir_status weir__work_new(struct weir__work *w, const struct weir__network *net, size_t steps, size_t rows, bool tape, bool dropout,
-                           weir_error *err)
+bool weir__work_plan(struct weir__work *w, const struct weir__network *net, size_t steps, size_t rows, bool tape, bool dropout)
 {
     *w = (struct weir__work){.net = net, .steps = steps, .rows = rows, .tape = tape};
     size_t parked = PARKED_ROWS / rows + (rows > PARKED_ROWS);
     w->z_steps = tape || steps < parked ? steps : parked;
     struct carver count = {0};
     plan(w, &count, dropout);
-    if (!count.overflow)
-        w->memory = weir__alloc(&net->allocator, count.used);
+    w->bytes = count.used;
+    return !count.overflow;
+}
+
+weir_status weir__work_new(struct weir__work *w, const struct weir__network *net, size_t steps, size_t rows, bool tape, bool dropout,
+                           weir_error *err)
+{
+    if (weir__work_plan(w, net, steps, rows, tape, dropout))
+        w->memory = weir__alloc(&net->allocator, w->bytes);
     if (!w->memory)
         return weir__fail(err, WEIR_E_NOMEM, "no memory for %zu steps of %zu rows", steps, rows);
-    w->bytes = count.used;
     plan(w, &(struct carver){.memory = w->memory}, dropout);
     return WEIR_OK;
 }

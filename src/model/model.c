@@ -192,3 +192,10 @@ size_t weir_model_parameters(const weir_model *m)
 {
     return m->net.params.weights;
 }
+
+size_t weir_model_memory(const weir_model *m, size_t *weights)
+{
+    if (weights)
+        *weights = weir__network_packed_bytes(&m->net);
+    return sizeof *m + strlen(m->notes) + 1 + weir__network_bytes(&m->net);
+}

@@ -136,8 +136,25 @@ static size_t lstm_bytes(const struct weir__network *net)
     return net->config.layers * weir__directions(&net->config) * sizeof *net->lstm;
 }
 
-weir_status weir__network_new(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
-                              weir_error *err)
+size_t weir__network_packed_bytes(const struct weir__network *net)
+{
+    return packed_bytes(net) + (net->transposed ? map_bytes(net) : 0);
+}
+
+size_t weir__network_bytes(const struct weir__network *net)
+{
+    return weir__network_packed_bytes(net) + lstm_bytes(net) + net->params.count * sizeof *net->params.list;
+}
+
+static weir_status refuse(struct weir__network *net, weir_error *err)
+{
+    size_t weights = net->params.weights;
+    weir__network_free(net);
+    return weir__fail(err, WEIR_E_NOMEM, "no memory for the network's %zu weights", weights);
+}
+
+weir_status weir__network_plan(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
+                               weir_error *err)
 {
     *net = (struct weir__network){.k = k, .config = *resolved, .transposed = training};
     net->allocator = weir__allocator(resolved->allocator);
@@ -148,17 +165,21 @@ weir_status weir__network_new(struct weir__network *net, const weir_config *reso
         return status;
     }
     net->lstm = weir__alloc(a, lstm_bytes(net));
-    if (net->lstm) {
-        describe_layers(net);
-        place_all(net, &(struct weir__packer){.mode = WEIR__PACK_COUNT, .k = k});
-        net->packed = weir__alloc(a, packed_bytes(net));
-        net->map = training ? weir__alloc(a, map_bytes(net)) : NULL;
-    }
-    if (!net->packed || (training && !net->map)) {
-        size_t weights = net->params.weights;
-        weir__network_free(net);
-        return weir__fail(err, WEIR_E_NOMEM, "no memory for the network's %zu weights", weights);
-    }
+    if (!net->lstm)
+        return refuse(net, err);
+    describe_layers(net);
+    place_all(net, &(struct weir__packer){.mode = WEIR__PACK_COUNT, .k = k});
+    return WEIR_OK;
+}
+
+weir_status weir__network_new(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
+                              weir_error *err)
+{
+    TRY(weir__network_plan(net, resolved, k, training, err));
+    net->packed = weir__alloc(&net->allocator, packed_bytes(net));
+    net->map = net->packed && training ? weir__alloc(&net->allocator, map_bytes(net)) : NULL;
+    if (!net->packed || (training && !net->map))
+        return refuse(net, err);
     place_all(net, &(struct weir__packer){.mode = training ? WEIR__PACK_MAP : WEIR__PACK_COUNT, .k = k, .map = net->map});
     place_keep(net);
     return WEIR_OK;

@@ -25,6 +25,12 @@ struct weir__network {
 weir_status weir__network_new(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
                               weir_error *err);
 void weir__network_free(struct weir__network *net);
+/* The same without the packed arrays and the map, so that their sizes can be asked; to be freed too. */
+weir_status weir__network_plan(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
+                               weir_error *err);
+/* Bytes of the packed arrays with the map, and of all that a network holds. */
+size_t weir__network_packed_bytes(const struct weir__network *net);
+size_t weir__network_bytes(const struct weir__network *net);
 /* Sets the weights of a network that runs: the data of each tensor of the list. */
 void weir__network_set(struct weir__network *net, const float *const *tensors);
 /* Gives tensor `index` of the list. */
@@ -84,13 +90,15 @@ struct weir__work {
     void *head_z[WEIR__MAX_HEAD], *head_y[WEIR__MAX_HEAD];
     void *state_h, *state_c; /* [L * D][B][P], [L * D][B][H] in the caller's order: before and after a batch */
     void *memory;
-    size_t bytes;
+    size_t bytes, head_bytes; /* of all arrays, and of those of the head */
 };
 
 /* dropout: reserve room for its factors too. */
 weir_status weir__work_new(struct weir__work *w, const struct weir__network *net, size_t steps, size_t rows, bool tape, bool dropout,
                            weir_error *err);
 void weir__work_free(struct weir__work *w);
+/* Sets w->bytes and w->head_bytes as weir__work_new does, and allocates nothing; false if there cannot be so many. */
+bool weir__work_plan(struct weir__work *w, const struct weir__network *net, size_t steps, size_t rows, bool tape, bool dropout);
 
 /* Checks a batch against the network and the room of the work. */
 weir_status weir__batch_check(const struct weir__work *w, const weir_batch *batch, weir_error *err);

@@ -53,9 +53,13 @@ static weir_status resolve(const weir_train_config *config, weir_train_config *c
 
 /* ---- Memory: one list of arrays, walked to make them and to free them ---- */
 
+/* What an array is for, as in weir_memory. */
+enum part { WEIGHTS, PACKED, HEAD, BACKWARD, PARTS };
+
 struct array {
     void *place; /* address of the trainer's pointer, whatever it points to */
     size_t count, size;
+    enum part part;
 };
 
 enum { MOST_ARRAYS = 24 + WEIR__MAX_HEAD };
@@ -69,14 +73,17 @@ static size_t list_arrays(weir_trainer *t, struct array list[MOST_ARRAYS])
     size_t R = c->readout == WEIR_FINAL_STATE ? B : SB, heads = weir__dense_count(c), widest = 0;
     size_t P = l->projected, row = weir__columns_row(weir__directions(c) * P), lanes = c->layers * weir__directions(c);
     bool turns = c->direction != WEIR_FORWARD, softmax = c->output == WEIR_SOFTMAX;
-#define ARRAY(field, elements, bytes) list[n++] = (struct array){&(field), (elements), (bytes)}
+#define ARRAY(field, elements, bytes) list[n++] = (struct array){&(field), (elements), (bytes), part}
+    enum part part = WEIGHTS;
     ARRAY(t->weights, t->net.params.size, real);
     ARRAY(t->gradient, t->net.params.size, real);
     ARRAY(t->moment1, t->net.params.size, real);
     ARRAY(t->moment2, t->net.params.size, real);
     ARRAY(t->best, t->net.params.size, real);
-    ARRAY(t->packed_gradient, t->net.forward_size, real);
     ARRAY(t->squares, t->net.params.count, sizeof(double));
+    part = PACKED;
+    ARRAY(t->packed_gradient, t->net.forward_size, real);
+    part = HEAD;
     ARRAY(t->losses, R, sizeof(double));
     ARRAY(t->counts, R, sizeof(uint64_t));
     ARRAY(t->targets, softmax ? 0 : R * c->outputs, sizeof(float));
@@ -87,6 +94,7 @@ static size_t list_arrays(weir_trainer *t, struct array list[MOST_ARRAYS])
             widest = weir__columns_row(t->net.head[i].units);
     }
     ARRAY(t->head_slopes, R * widest, real);
+    part = BACKWARD;
     ARRAY(t->upper, turns || c->readout == WEIR_FINAL_STATE ? SB * row : 0, real);
     ARRAY(t->turned, turns ? SB * row : 0, real);
     for (size_t d = 0; d < weir__directions(c) && c->layers > 1; d++)
@@ -99,10 +107,39 @@ static size_t list_arrays(weir_trainer *t, struct array list[MOST_ARRAYS])
         ARRAY(t->dh_total, SB * weir__columns_row(P), real);
         ARRAY(t->dm, B * weir__columns_row(l->hidden), real);
     }
-    if (l->slope)
+    if (weir__cell_has_slopes(c))
         ARRAY(t->slopes, SB * l->panels * WEIR__SLOPES, real);
 #undef ARRAY
     return n;
+}
+
+/* Adds up what a planned trainer of this model holds; false if there cannot be so many bytes. */
+static bool count_memory(weir_trainer *t, const weir_model *model)
+{
+    struct array list[MOST_ARRAYS];
+    size_t parts[PARTS] = {[PACKED] = weir__network_packed_bytes(&t->net), [HEAD] = t->work.head_bytes}, bytes;
+    for (size_t i = 0, n = list_arrays(t, list); i < n; i++) {
+        size_t *part = parts + list[i].part;
+        if (!weir__size_mul(&bytes, list[i].count, list[i].size) || !weir__size_add(part, *part, weir__alloc_size(bytes)))
+            return false;
+    }
+    size_t tape = t->work.bytes - t->work.head_bytes, total = sizeof *t + strlen(model->notes) + 1;
+    size_t names = weir__network_bytes(&t->net) - weir__network_packed_bytes(&t->net), rest = total + names;
+    size_t of_tensor = sizeof(weir_tensor) + sizeof(float *); /* weir_trainer_model's list, and weir_model_new's */
+    t->memory = (weir_memory){
+        .weights = parts[WEIGHTS],
+        .packed = parts[PACKED],
+        .tape = tape,
+        .backward = parts[BACKWARD],
+        .head = parts[HEAD],
+        .rest = rest,
+        .model = weir_model_memory(model, NULL) + t->net.params.size * sizeof(float) + t->net.params.count * of_tensor,
+    };
+    const size_t all[] = {rest, tape, parts[WEIGHTS], parts[PACKED], parts[BACKWARD], parts[HEAD]};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (!weir__size_add(&t->memory.total, t->memory.total, all[i]))
+            return false;
+    return true;
 }
 
 static bool make_arrays(weir_trainer *t)
@@ -110,12 +147,10 @@ static bool make_arrays(weir_trainer *t)
     struct array list[MOST_ARRAYS];
     size_t n = list_arrays(t, list);
     for (size_t i = 0; i < n; i++) {
-        size_t bytes;
-        void *made = weir__size_mul(&bytes, list[i].count, list[i].size) ? weir__alloc(&t->allocator, bytes) : NULL;
+        void *made = weir__alloc(&t->allocator, list[i].count * list[i].size);
         if (!made)
             return false;
         memcpy(list[i].place, &made, sizeof made);
-        t->bytes += bytes;
     }
     return true;
 }
@@ -146,6 +181,17 @@ static weir_status take_weights(weir_trainer *t, const weir_model *model, size_t
     return WEIR_OK;
 }
 
+static bool drops(const weir_trainer *t)
+{
+    return t->config.dropout > 0 || t->config.head_dropout > 0;
+}
+
+static weir_status no_memory(const weir_trainer *t, weir_error *err)
+{
+    return weir__fail(err, WEIR_E_NOMEM, "no memory to train %zu weights on batches of %u steps of %u rows", t->net.params.weights,
+                      (unsigned)t->config.steps, (unsigned)t->config.rows);
+}
+
 static weir_status build(weir_trainer *t, const weir_model *model, weir_error *err)
 {
     size_t notes = strlen(model->notes) + 1;
@@ -157,11 +203,9 @@ static weir_status build(weir_trainer *t, const weir_model *model, weir_error *e
     c.notes = t->notes;
     c.allocator = &t->allocator;
     TRY(weir__network_new(&t->net, &c, model->net.k, true, err));
-    bool dropout = t->config.dropout > 0 || t->config.head_dropout > 0;
-    TRY(weir__work_new(&t->work, &t->net, t->config.steps, t->config.rows, true, dropout, err));
-    if (!make_arrays(t))
-        return weir__fail(err, WEIR_E_NOMEM, "no memory to train %zu weights on batches of %u steps of %u rows",
-                          t->net.params.weights, (unsigned)t->config.steps, (unsigned)t->config.rows);
+    TRY(weir__work_new(&t->work, &t->net, t->config.steps, t->config.rows, true, drops(t), err));
+    if (!count_memory(t, model) || !make_arrays(t))
+        return no_memory(t, err);
     for (size_t i = 0; i < t->net.params.count; i++)
         TRY(take_weights(t, model, i, err));
     weir__network_pack(&t->net, t->weights, weir__trainer_parallel(t));
@@ -169,15 +213,21 @@ static weir_status build(weir_trainer *t, const weir_model *model, weir_error *e
     return WEIR_OK;
 }
 
-weir_status weir_trainer_new(weir_trainer **out, const weir_model *model, const weir_train_config *config, weir_error *err)
+static weir_status check(const weir_model *model, const weir_train_config *config, weir_train_config *resolved, weir_error *err)
 {
-    *out = NULL;
-    weir_train_config resolved;
-    TRY(resolve(config, &resolved, err));
+    TRY(resolve(config, resolved, err));
     if (!model->config.outputs)
         return weir__fail(err, WEIR_E_UNSUPPORTED, "this model has no output to compare with targets; set outputs in its configuration");
     if (model->config.weights != WEIR_WEIGHTS_F32)
         return weir__fail(err, WEIR_E_UNSUPPORTED, "narrow weights cannot be trained; train the float32 model and convert it after");
+    return WEIR_OK;
+}
+
+weir_status weir_trainer_new(weir_trainer **out, const weir_model *model, const weir_train_config *config, weir_error *err)
+{
+    *out = NULL;
+    weir_train_config resolved;
+    TRY(check(model, config, &resolved, err));
     weir_allocator a = weir__allocator(config->allocator);
     weir_trainer *t = weir__alloc(&a, sizeof *t);
     if (!t)
@@ -214,7 +264,23 @@ void weir_trainer_free(weir_trainer *t)
 
 size_t weir_trainer_memory(const weir_trainer *t)
 {
-    return t->bytes + t->work.bytes + t->net.packed_size * (t->net.k->real_size + sizeof *t->net.map);
+    return t->memory.total;
+}
+
+weir_status weir_trainer_plan(weir_memory *out, const weir_model *model, const weir_train_config *config, weir_error *err)
+{
+    *out = (weir_memory){0};
+    weir_trainer t = {.allocator = weir__allocator(config->allocator)};
+    TRY(check(model, config, &t.config, err));
+    weir_config c = model->config;
+    c.allocator = &t.allocator;
+    TRY(weir__network_plan(&t.net, &c, model->net.k, true, err));
+    bool fits = weir__work_plan(&t.work, &t.net, t.config.steps, t.config.rows, true, drops(&t)) && count_memory(&t, model);
+    weir_status status = fits ? weir__ok(err) : no_memory(&t, err);
+    weir__network_free(&t.net);
+    if (fits)
+        *out = t.memory;
+    return status;
 }
 
 /* ---- Updates ---- */

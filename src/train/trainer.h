@@ -28,7 +28,7 @@ struct weir_trainer {
     void *dx[2];                  /* [S][B][columns row of D * P] gradient by a layer's input, of each direction */
     void *dh_state, *dc_state, *dh_total, *dm, *slopes; /* as in weir__lstm_back */
 
-    size_t bytes; /* of all arrays above */
+    weir_memory memory;
     uint64_t updates;
     size_t carried_rows; /* rows whose final state the work holds; 0: none */
     void *kept_h, *kept_c; /* that state as it was before a step, in case the step fails */

@@ -23,7 +23,13 @@ for form in bf16 int8; do
 done
 expect 2 "it is too long" "$WEIR" bench "R2-$(printf 'L2-%.0s' $(seq 30))H8"
 expect 2 "--plot draws problems" "$WEIR" bench activations --plot a.svg
+expect 2 "only what runs can be tiny" "$WEIR" bench R4-H8-tiny
 expect 0 "GFLOP/s" "$WEIR" bench R2-peep-T3-H9 --repeats 1
+expect 0 "x the usual numbers" "$WEIR" bench R2-H9-tiny --repeats 1
+check "the ratio of a tiny problem is in the tables" sh -c '"$0" bench R1-H8 R1-H8-tiny --repeats 3 --json | "$1" -c "
+import json, sys
+usual, tiny = json.load(sys.stdin)
+assert usual[\"over_usual\"] == 1 and tiny[\"over_usual\"] > 0 and tiny[\"problem\"] == \"R1-f32-L1-H8-T1-B1-tiny\""' "$WEIR" "$PYTHON"
 "$WEIR" bench R1-H8 R2-H20-T5-peep R3-H20-I3-B5-T4 R4-f32-L1-H9-T6-B2-peep --threads 2 --repeats 3 --json --csv problems.csv \
     --plot problems.svg >problems.json 2>/dev/null
 check "JSON has each problem under its full name" python3 -c "
