@@ -355,14 +355,16 @@ static void measure(const bench *b, const problem *p)
     destroy(&n);
 }
 
-/* oneTBB starts as many threads as the process may use processors, and has no variable for it. */
-static void bind_to(unsigned processors)
+/* oneTBB starts as many threads as the process may use processors, and has no variable for it: leaves it the first `count`. */
+static void bind_to(int count)
 {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (unsigned i = 0; i < processors; i++)
-        CPU_SET(i, &set);
-    sched_setaffinity(0, sizeof set, &set);
+    cpu_set_t given, kept;
+    CPU_ZERO(&kept);
+    sched_getaffinity(0, sizeof given, &given);
+    for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&kept) < count; i++)
+        if (CPU_ISSET(i, &given))
+            CPU_SET(i, &kept);
+    sched_setaffinity(0, sizeof kept, &kept);
 }
 
 int main(int argc, char **argv)
@@ -373,7 +375,7 @@ int main(int argc, char **argv)
     if (argc == 1)
         return puts(name), 0;
     if (DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_TBB)
-        bind_to((unsigned)atoi(argv[1]));
+        bind_to(atoi(argv[1]));
     OK(dnnl_engine_create(&engine, dnnl_cpu, 0));
     OK(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags));
     const float weight_scale = 1000; /* weights in +-0.1 fill 8 bits */

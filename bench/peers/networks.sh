@@ -10,7 +10,7 @@
 #     RTNEURAL   the folder that has RTNeural/lstm/lstm.h
 #     RUNS       processes for each peer and problem (3)
 #     BUDGET     seconds of measuring for each problem in each run (0.3)
-#     KEEP       go on with a CSV that another build of Weir made
+#     KEEP       go on with a CSV that another build of Weir made, which is moved away otherwise
 #     WEIR_BENCH_LOCK   a file to be locked meanwhile, for machines that are shared
 set -eu
 if [ -n "${WEIR_BENCH_LOCK:-}" ] && [ -z "${WEIR_BENCH_LOCKED:-}" ]; then

@@ -4,7 +4,7 @@
 
 PEERS is a file with a command a line. Each run of a peer is a process of its own, since figures of two threads have modes that a process
 keeps; passes of more than half a second are run twice at most. SECONDS go to the blocks of one problem in one run. Stopped and started
-again, it goes on; a CSV that another build of Weir made is refused, unless KEEP is set.
+again, it goes on; a CSV that another build of Weir made is moved to OUT-before.csv, unless KEEP is set.
 
 SPDX-License-Identifier: MIT
 """
@@ -31,16 +31,17 @@ def library_of(path):
         return hashlib.sha256(f.read()).hexdigest()
 
 
-def check_build(out, library):
-    """Begins a CSV, or makes sure that the one there belongs to this build."""
+def begin(out, library):
+    """Begins a CSV, or goes on with one of this build."""
     note = out + ".build"
+    known = open(note).read() if os.path.exists(note) else ""
+    if os.path.exists(out) and known != library and not os.environ.get("KEEP"):
+        before = os.path.splitext(out)[0] + "-before.csv"
+        print(f"{out} was measured with another build of Weir and is now {before}", file=sys.stderr)
+        os.replace(out, before)
     if not os.path.exists(out):
         with open(out, "w") as f:
             f.write(",".join(COLUMNS) + "\n")
-    elif not os.environ.get("KEEP"):
-        known = open(note).read() if os.path.exists(note) else ""
-        if known != library:
-            sys.exit(f"{out} was measured with another build of Weir: move it away, or set KEEP=1 to go on with it")
     with open(note, "w") as f:
         f.write(library)
 
@@ -109,7 +110,7 @@ def main():
     threads, runs, seconds = int(sys.argv[4]), int(sys.argv[5]), float(sys.argv[6])
     weir = Weir(library)
     problems = [weir.canonical(text) for text in sys.argv[7:] or standard() + ODD]
-    check_build(out, library_of(library))
+    begin(out, library_of(library))
     peers = list(peers_of(peers_file))
     runner = Runner(out, threads, seconds, runs * len(peers) * len(problems))
     for run in range(1, runs + 1):
