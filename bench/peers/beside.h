@@ -1,12 +1,14 @@
 /* A peer beside Weir on a problem of weir bench, in turn in one process: for networks.c and rtneural.cpp (networks.py does the same).
  *
- * A measurement is some blocks of the peer and of Weir, one after the other, as many as the seconds allow. Before a short block goes a
- * pass or more that is not timed: the other side has left its own arrays in the caches, and its threads may still spin.
+ * A measurement is some blocks of the peer and of Weir, one after the other, as many as the seconds allow. Before a block all threads
+ * have gone to sleep, those of the other side too: workers spin on after a call, OpenMP's for 8 ms, Weir's for 20, and would take the
+ * processors of a block. Then goes, where passes are short, a pass or more that is not timed: caches hold the other side's arrays.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef BESIDE_H
 #define BESIDE_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +23,7 @@ extern "C" {
 }
 #endif
 
-enum { MOST_BLOCKS = 11 };
+enum { LEAST_BLOCKS = 2, MOST_BLOCKS = 7 };
 #define BLOCK_SECONDS 0.012
 #define SETTLE_SECONDS 0.001 /* before a block */
 #define SHORT_PASS 0.005     /* longer ones need no settling */
@@ -54,8 +56,28 @@ static void get_ready(side *s)
     s->passes = 1 + (long)(BLOCK_SECONDS / s->seconds);
 }
 
-static void take_block(side *s, int i)
+static double processor_seconds(void)
 {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Until the whole process has used no processor for two milliseconds; a tenth of a second at most. */
+static void wait_for_sleep(void)
+{
+    struct timespec millisecond = {0, 1000000};
+    for (int quiet = 0, i = 0; quiet < 2 && i < 100; i++) {
+        double before = processor_seconds();
+        nanosleep(&millisecond, NULL);
+        quiet = processor_seconds() - before < 0.0002 ? quiet + 1 : 0;
+    }
+}
+
+static void take_block(side *s, int i, bool workers)
+{
+    if (workers)
+        wait_for_sleep();
     if (s->seconds < SHORT_PASS)
         seconds_of(s, 1 + (long)(SETTLE_SECONDS / s->seconds));
     s->blocks[i] = seconds_of(s, s->passes);
@@ -105,12 +127,13 @@ static void put_beside(const bench *b, const problem *p, void (*pass)(void *), v
     theirs.pass = pass, theirs.what = peer;
     ours.pass = weir_pass, ours.what = w;
     get_ready(&theirs);
+    wait_for_sleep();
     get_ready(&ours);
     double both = theirs.seconds * (double)theirs.passes + ours.seconds * (double)ours.passes, ratios[MOST_BLOCKS];
-    int count = both * MOST_BLOCKS < b->seconds ? MOST_BLOCKS : 1 + (int)(b->seconds / both);
+    int count = (int)fmax(LEAST_BLOCKS, fmin(MOST_BLOCKS, b->seconds / both));
     for (int i = 0; i < count; i++) {
-        take_block(&theirs, i);
-        take_block(&ours, i);
+        take_block(&theirs, i, b->count > 1);
+        take_block(&ours, i, b->count > 1);
         ratios[i] = ours.blocks[i] / theirs.blocks[i];
     }
     double us = 1e6 / p->steps, theirs_median = median(theirs.blocks, count), ours_median = median(ours.blocks, count);

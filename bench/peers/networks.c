@@ -81,6 +81,14 @@ typedef struct array {
     void *data;
 } array;
 
+/* In -1 to 1. */
+static float random_number(void)
+{
+    static uint64_t state = 1;
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return (float)(int32_t)(state >> 32) * 0x1p-31f;
+}
+
 /* The i-th number of an array of this type. */
 static void put_number(void *data, dnnl_data_type_t type, size_t i, float x)
 {
@@ -104,7 +112,7 @@ static array fill_array(int id, layout_of_array l, float scale)
     dnnl_data_type_t type = type_of(l);
     size_t count = a.bytes / (type == dnnl_f32 ? 4 : type == dnnl_bf16 ? 2 : 1);
     for (size_t i = 0; scale != 0 && i < count; i++)
-        put_number(a.data, type, i, scale * (2 * (float)rand() / (float)RAND_MAX - 1));
+        put_number(a.data, type, i, scale * random_number());
     return a;
 }
 

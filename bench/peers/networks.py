@@ -20,11 +20,14 @@ import numpy as np
 from problems import Shape, Weir
 
 # As in beside.h.
-MOST_BLOCKS, BLOCK_SECONDS, SETTLE_SECONDS, SHORT_PASS = 11, 0.012, 0.001, 0.005
+LEAST_BLOCKS, MOST_BLOCKS, BLOCK_SECONDS, SETTLE_SECONDS, SHORT_PASS = 2, 7, 0.012, 0.001, 0.005
+
+
+RANDOM = np.random.default_rng(1)
 
 
 def floats(scale, *shape):
-    return (scale * np.random.uniform(-1, 1, shape)).astype(np.float32)
+    return (2 * RANDOM.random(shape, np.float32) - 1) * np.float32(scale)
 
 
 # ---- ONNX Runtime ----
@@ -148,6 +151,17 @@ def pytorch_pass(p, threads):
 # ---- In turn ----
 
 
+def wait_for_sleep():
+    """Until the threads of both sides have ceased to spin."""
+    quiet = 0
+    for _ in range(100):
+        before = time.process_time()
+        time.sleep(0.001)
+        quiet = quiet + 1 if time.process_time() - before < 0.0002 else 0
+        if quiet == 2:
+            return
+
+
 class Side:
     """measure(passes) gives seconds a pass."""
 
@@ -158,7 +172,9 @@ class Side:
             passes *= 4
         self.passes = 1 + int(BLOCK_SECONDS / self.seconds)
 
-    def block(self):
+    def block(self, workers):
+        if workers:
+            wait_for_sleep()
         if self.seconds < SHORT_PASS:
             self.measure(1 + int(SETTLE_SECONDS / self.seconds))
         return self.measure(self.passes)
@@ -175,10 +191,13 @@ def timer(run):
 
 
 def put_beside(name, p, threads, seconds, run, weir_measure, flops):
-    theirs, ours = Side(timer(run)), Side(weir_measure)
+    theirs = Side(timer(run))
+    wait_for_sleep()
+    ours = Side(weir_measure)
     both = theirs.seconds * theirs.passes + ours.seconds * ours.passes
-    count = MOST_BLOCKS if both * MOST_BLOCKS < seconds else 1 + int(seconds / both)
-    blocks = [(theirs.block(), ours.block()) for _ in range(count)]
+    count = max(LEAST_BLOCKS, min(MOST_BLOCKS, int(seconds / both)))
+    workers = threads > 1
+    blocks = [(theirs.block(workers), ours.block(workers)) for _ in range(count)]
     their, our = (statistics.median(b[i] for b in blocks) for i in (0, 1))
     us = 1e6 / p.steps
     print(f"{name},{p.text},{threads},{count},{their * us:.4f},{our * us:.4f},{statistics.median(o / t for t, o in blocks):.3f},"

@@ -9,7 +9,7 @@
 #     ONEDNN     prefixes of oneDNN, by colons (/usr, and build/peers-venv where it has one)
 #     RTNEURAL   the folder that has RTNeural/lstm/lstm.h
 #     RUNS       processes for each peer and problem (3)
-#     BUDGET     seconds of measuring for each problem in each run (0.3)
+#     BUDGET     seconds of measuring for each problem in each run (0.2)
 #     KEEP       go on with a CSV that another build of Weir made, which is moved away otherwise
 #     WEIR_BENCH_LOCK   a file to be locked meanwhile, for machines that are shared
 set -eu
@@ -93,5 +93,5 @@ if [ -n "${RTNEURAL:-}" ]; then
 fi
 
 out=$folder/networks-$threads
-"$PYTHON" "$here/networks_run.py" "$out.csv" "$peers" "$folder/libproblem.so" "$threads" "${RUNS:-3}" "${BUDGET:-0.3}" "$@"
+"$PYTHON" "$here/networks_run.py" "$out.csv" "$peers" "$folder/libproblem.so" "$threads" "${RUNS:-3}" "${BUDGET:-0.2}" "$@"
 "$PYTHON" "$here/networks_table.py" --csv "$out-summary.csv" "$out.csv"

@@ -3,7 +3,7 @@
     python3 networks_run.py OUT.csv PEERS libproblem.so THREADS RUNS SECONDS [PROBLEM...]
 
 PEERS is a file with a command a line. Each run of a peer is a process of its own, since figures of two threads have modes that a process
-keeps; passes of more than half a second are run twice at most. SECONDS go to the blocks of one problem in one run. Stopped and started
+keeps; passes of more than a quarter of a second are run once. SECONDS go to the blocks of one problem in one run. Stopped and started
 again, it goes on; a CSV that another build of Weir made is moved to OUT-before.csv, unless KEEP is set.
 
 SPDX-License-Identifier: MIT
@@ -20,7 +20,7 @@ import time
 from problems import ODD, Weir, standard
 
 COLUMNS = "peer,problem,threads,blocks,peer_us,weir_us,ratio,peer_gflops,weir_gflops,run".split(",")
-LONG_PASS = 0.5
+LONG_PASS = 0.25
 
 
 def library_of(path):
@@ -117,7 +117,7 @@ def main():
         for name, command in peers:
             rows = [row for row in rows_of(out) if row["peer"] == name and row["threads"] == str(threads)]
             had = {row["problem"] for row in rows if row["run"] == str(run)}
-            if run > 2:
+            if run > 1:
                 had |= {row["problem"] for row in rows if float(row["peer_us"]) * steps_of(row["problem"]) > LONG_PASS * 1e6}
             missing = [problem for problem in problems if problem not in had]
             runner.done += len(problems) - len(missing)
