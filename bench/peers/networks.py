@@ -82,6 +82,7 @@ def quantised(model):
 
 
 def onnxruntime_name():
+    import onnx  # noqa: F401, to be missed here and not at each problem
     import onnxruntime
 
     return f"onnxruntime-{onnxruntime.__version__}"

@@ -22,7 +22,7 @@ threads=${3:-1}
 if [ $# -lt 3 ]; then shift $#; else shift 3; fi
 here=$(dirname "$0")
 root=$here/../..
-venv=$root/build/peers-venv
+venv=$(cd "$root" && pwd)/build/peers-venv
 mkdir -p "$folder"
 peers=$folder/peers-$threads.txt
 export OMP_NUM_THREADS="$threads"
@@ -48,6 +48,7 @@ skipped() { echo "$1: skipped: it does not build here ($2)" >&2; }
 # onednn NAME PREFIX. Old dtags: what libdnnl.so itself needs lies beside it.
 onednn() {
     from=
+    [ -e "$2/include/dnnl.h" ] || { echo "oneDNN in $2: skipped: there is no include/dnnl.h" >&2 && return; }
     [ "$2" = /usr ] || from="-I$2/include -L$2/lib -Wl,--disable-new-dtags,-rpath,$2/lib"
     # shellcheck disable=SC2086
     if cc -std=gnu11 $flags $from "$here/networks.c" $shared -ldnnl $libraries -o "$folder/$1" 2>"$folder/$1.log"; then

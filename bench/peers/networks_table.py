@@ -109,6 +109,14 @@ def print_table(group, cells, weir_medians):
         print(f"| `{problem}` | {text} |", " | ".join(shown), "|")
 
 
+def print_narrow_gain(medians):
+    """Weir's time with narrow weights over that with float32, where both were measured."""
+    for problem, ours in medians.items():
+        whole = medians.get(problem.replace("-bf16-", "-f32-").replace("-int8-", "-f32-"))
+        if whole and "-f32-" not in problem:
+            print(f"`{problem}` takes {ours / whole:.2f} times Weir's time with float32 weights.")
+
+
 def print_standing(summaries):
     """How many problems Weir is ahead in, and those where it is not."""
     worst = {}
@@ -139,6 +147,7 @@ def main():
             if mine:
                 print_table(group, cells_of(mine), {s["problem"]: weir_median(rows, s["problem"], threads) for s in mine})
         print()
+        print_narrow_gain({s["problem"]: weir_median(rows, s["problem"], threads) for s in here})
         print_standing(here)
 
 
