@@ -382,8 +382,10 @@ int main(int argc, char **argv)
     snprintf(name, sizeof name, "onednn-%d.%d.%d", v->major, v->minor, v->patch);
     if (argc == 1)
         return puts(name), 0;
-    if (DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_TBB)
+    if (DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_TBB) {
         bind_to(atoi(argv[1]));
+        pins = false;
+    }
     OK(dnnl_engine_create(&engine, dnnl_cpu, 0));
     OK(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags));
     const float weight_scale = 1000; /* weights in +-0.1 fill 8 bits */

@@ -9,6 +9,7 @@ it steps with the state that the step before gave; in R4 its input asks for no g
 SPDX-License-Identifier: MIT
 """
 
+import ctypes
 import os
 import statistics
 import sys
@@ -20,7 +21,8 @@ import numpy as np
 from problems import Shape, Weir
 
 # As in beside.h.
-LEAST_BLOCKS, MOST_BLOCKS, BLOCK_SECONDS, SETTLE_SECONDS, SHORT_PASS = 2, 7, 0.012, 0.001, 0.005
+LEAST_BLOCKS, MOST_BLOCKS, BLOCK_SECONDS, LONG_PASS = 2, 7, 0.012, 0.05
+SETTLE_SECONDS, SHORT_PASS = (0.001, 0.02), (0.005, 0.25)
 
 
 RANDOM = np.random.default_rng(1)
@@ -152,32 +154,57 @@ def pytorch_pass(p, threads):
 # ---- In turn ----
 
 
-def wait_for_sleep():
-    """Until the threads of both sides have ceased to spin."""
-    quiet = 0
-    for _ in range(100):
-        before = time.process_time()
-        time.sleep(0.001)
-        quiet = quiet + 1 if time.process_time() - before < 0.0002 else 0
-        if quiet == 2:
-            return
+def workers_now():
+    return {int(name) for name in os.listdir("/proc/self/task")} - {os.getpid()}
+
+
+class Turns:
+    """Who has the processors, as in beside.h: Weir's workers sleep in the peer's turn, the peer's get what Weir leaves in its turn."""
+
+    def __init__(self, weir, threads):
+        before = workers_now()
+        self.several, self.pool = threads > 1, weir.start(threads)
+        self.park = lambda: weir.lib.park(ctypes.byref(self.pool))
+        self.processors, self.weir = os.sched_getaffinity(0), workers_now() - before
+
+    def let_work(self, weir):
+        if not weir:
+            self.park()
+        for worker in workers_now() - self.weir if self.several else ():
+            try:
+                os.sched_setscheduler(worker, os.SCHED_IDLE if weir else os.SCHED_OTHER, os.sched_param(0))
+            except PermissionError:
+                print("the peer's workers spin on in Weir's turn: taking them the processors needs root", file=sys.stderr)
+                return
+
+    def pin(self):
+        first, *others = sorted(self.processors)
+        if self.several and others:
+            os.sched_setaffinity(0, [first])
+            for worker in workers_now():
+                os.sched_setaffinity(worker, others)
+
+    def unpin(self):
+        """For the threads that the next problem starts."""
+        os.sched_setaffinity(0, self.processors)
 
 
 class Side:
     """measure(passes) gives seconds a pass."""
 
-    def __init__(self, measure):
-        self.measure, self.seconds, passes = measure, measure(1), 2
+    def __init__(self, measure, turns, weir, first):
+        self.measure, self.turns, self.weir, passes = measure, turns, weir, 2
+        turns.let_work(weir)
+        self.seconds = first if first > LONG_PASS else measure(1)
         while passes < 1000 and self.seconds * passes < BLOCK_SECONDS / 2:
             self.seconds = measure(passes)
             passes *= 4
         self.passes = 1 + int(BLOCK_SECONDS / self.seconds)
 
-    def block(self, workers):
-        if workers:
-            wait_for_sleep()
-        if self.seconds < SHORT_PASS:
-            self.measure(1 + int(SETTLE_SECONDS / self.seconds))
+    def block(self):
+        self.turns.let_work(self.weir)
+        if self.seconds < SHORT_PASS[self.turns.several]:
+            self.measure(1 + int(SETTLE_SECONDS[self.turns.several] / self.seconds))
         return self.measure(self.passes)
 
 
@@ -191,14 +218,16 @@ def timer(run):
     return measure
 
 
-def put_beside(name, p, threads, seconds, run, weir_measure, flops):
-    theirs = Side(timer(run))
-    wait_for_sleep()
-    ours = Side(weir_measure)
+def put_beside(name, p, threads, seconds, turns, run, weir_measure, flops):
+    peer_measure = timer(run)
+    firsts = peer_measure(1), weir_measure(1)
+    turns.pin()
+    ours = Side(weir_measure, turns, True, firsts[1])
+    theirs = Side(peer_measure, turns, False, firsts[0])
     both = theirs.seconds * theirs.passes + ours.seconds * ours.passes
     count = max(LEAST_BLOCKS, min(MOST_BLOCKS, int(seconds / both)))
-    workers = threads > 1
-    blocks = [(theirs.block(workers), ours.block(workers)) for _ in range(count)]
+    blocks = [(theirs.block(), ours.block()) for _ in range(count)]
+    turns.unpin()
     their, our = (statistics.median(b[i] for b in blocks) for i in (0, 1))
     us = 1e6 / p.steps
     print(f"{name},{p.text},{threads},{count},{their * us:.4f},{our * us:.4f},{statistics.median(o / t for t, o in blocks):.3f},"
@@ -212,14 +241,14 @@ def main():
     if len(sys.argv) == 3:
         return print(name)
     weir, threads, seconds = Weir(path), int(sys.argv[3]), float(sys.argv[4])
-    pool = weir.start(threads)
+    turns = Turns(weir, threads)
     for text in sys.argv[5:]:
         c = weir.read(text)
         p = Shape(c.value.decode())
         run = make(p, threads)
         if run:
-            work = weir.workload(c, pool)
-            put_beside(name, p, threads, seconds, run, lambda passes: weir.lib.workload_time(work, passes), weir.lib.problem_flops(c))
+            work = weir.workload(c, turns.pool)
+            put_beside(name, p, threads, seconds, turns, run, lambda passes: weir.lib.workload_time(work, passes), weir.lib.problem_flops(c))
             weir.lib.workload_free(work)
     return None
 

@@ -38,7 +38,7 @@ fi
 
 libraries="-L$build -Wl,-rpath,$(cd "$build" && pwd) -lweir-format -lweir -ljansson -lpthreadpool -lm"
 flags="-O2 -D_GNU_SOURCE -I$root/include -I$root/cli"
-shared="$root/cli/problem.c $root/cli/common.c"
+shared="$root/cli/problem.c $root/cli/common.c $here/park.c"
 # shellcheck disable=SC2086 # lists of words
 cc -std=gnu11 $flags -shared -fPIC $shared $libraries -o "$folder/libproblem.so"
 : >"$peers"
@@ -68,7 +68,7 @@ rtneural() {
     # shellcheck disable=SC2086
     if c++ -std=gnu++17 $flags -O3 -ffast-math -march="$2" -DRTNEURAL_USE_"$backend"=1 -DRTNEURAL_DEFAULT_ALIGNMENT="$3" \
         -DWITH_NAME="\"$name\"" -isystem "$RTNEURAL" -isystem /usr/include/eigen3 "$here/rtneural.cpp" "$folder/problem.o" \
-        "$folder/common.o" $libraries -o "$folder/$name" 2>"$folder/$name.log"; then
+        "$folder/common.o" "$folder/park.o" $libraries -o "$folder/$name" 2>"$folder/$name.log"; then
         echo "$folder/$name" >>"$peers"
     else
         skipped "$name" "$folder/$name.log"
@@ -83,9 +83,9 @@ done
 echo "$PYTHON $here/networks.py $folder/libproblem.so onnxruntime" >>"$peers"
 echo "$PYTHON $here/networks.py $folder/libproblem.so pytorch" >>"$peers"
 if [ -n "${RTNEURAL:-}" ]; then
-    for part in problem common; do
+    for part in $shared; do
         # shellcheck disable=SC2086
-        cc -std=gnu11 $flags -c "$root/cli/$part.c" -o "$folder/$part.o"
+        cc -std=gnu11 $flags -c "$part" -o "$folder/$(basename "$part" .c).o"
     done
     rtneural eigen native 32
     rtneural xsimd native 64

@@ -57,7 +57,7 @@ class Threads(ctypes.Structure):
 
 
 class Weir:
-    """cli/problem.c and cli/common.c as a library (networks.sh builds it)."""
+    """cli/problem.c, cli/common.c and park.c as a library (networks.sh builds it)."""
 
     def __init__(self, path):
         lib = self.lib = ctypes.CDLL(path)
