@@ -248,7 +248,8 @@ def main():
         run = make(p, threads)
         if run:
             work = weir.workload(c, turns.pool)
-            put_beside(name, p, threads, seconds, turns, run, lambda passes: weir.lib.workload_time(work, passes), weir.lib.problem_flops(c))
+            put_beside(name, p, threads, seconds, turns, run, lambda passes: weir.lib.workload_time(work, passes),
+                       weir.lib.problem_flops(c))
             weir.lib.workload_free(work)
     return None
 
