@@ -1,52 +1,38 @@
-"""ONNX Runtime's and PyTorch's LSTM beside Weir's on the problems of weir bench, in turn in one process:
+"""ONNX Runtime's or PyTorch's LSTM beside Weir's on the problems of weir bench, in turn in one process:
 
-    python3 networks.py libproblem.so THREADS PROBLEM...        (networks.sh builds the library)
+    python3 networks.py libproblem.so PEER                               prints the peer's name and version
+    python3 networks.py libproblem.so PEER THREADS SECONDS PROBLEM...    prints a line of CSV for each problem, as networks.c does
 
-prints peer,problem,threads,peer_us,weir_us,ratio as networks.c does. ONNX Runtime runs (R1 to R3) with arrays bound beforehand; PyTorch,
-which has no peepholes, takes part in the problems without.
+ONNX Runtime runs R1 to R3 with arrays bound beforehand; int8 is its own dynamic quantisation. PyTorch has no peepholes and no int8 here;
+it steps with the state that the step before gave; in R4 its input asks for no gradient, as Weir's does not.
 
 SPDX-License-Identifier: MIT
 """
 
 import ctypes
+import os
 import statistics
 import sys
+import tempfile
 import time
 
 import numpy as np
 
-BLOCKS = 11
+from problems import Shape, Weir
+
+# As in beside.h.
+LEAST_BLOCKS, MOST_BLOCKS, BLOCK_SECONDS, LONG_PASS = 2, 7, 0.012, 0.05
+SETTLE_SECONDS, SHORT_PASS = (0.001, 0.02), (0.005, 0.25)
 
 
-class Problem(ctypes.Structure):
-    _fields_ = [("text", ctypes.c_char * 64)] + [
-        (name, ctypes.c_uint32) for name in ("kind", "layers", "inputs", "hidden", "steps", "rows")
-    ] + [("peepholes", ctypes.c_bool)]
-
-
-class Error(ctypes.Structure):
-    _fields_ = [("status", ctypes.c_int), ("offset", ctypes.c_size_t), ("text", ctypes.c_char * 256)]
-
-
-class Threads(ctypes.Structure):
-    """weir_parallel, which stands first, and the pool."""
-
-    _fields_ = [("run", ctypes.c_void_p), ("ctx", ctypes.c_void_p), ("threads", ctypes.c_uint), ("pool", ctypes.c_void_p)]
-
-
-def open_library(path):
-    lib = ctypes.CDLL(path)
-    lib.problem_read.restype = ctypes.c_bool
-    lib.workload_new.restype = ctypes.c_void_p
-    lib.workload_time.restype = ctypes.c_double
-    lib.workload_time.argtypes = [ctypes.c_void_p, ctypes.c_long]
-    lib.workload_free.argtypes = [ctypes.c_void_p]
-    lib.threads_start.restype = Threads
-    return lib
+RANDOM = np.random.default_rng(1)
 
 
 def floats(scale, *shape):
-    return (scale * np.random.uniform(-1, 1, shape)).astype(np.float32)
+    return (2 * RANDOM.random(shape, np.float32) - 1) * np.float32(scale)
+
+
+# ---- ONNX Runtime ----
 
 
 def onnx_model(p):
@@ -77,86 +63,195 @@ def onnx_model(p):
     graph = helper.make_graph(nodes, "lstm", inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)])
     model.ir_version = 8
-    return model.SerializeToString()
+    return model
+
+
+def quantised(model):
+    import logging
+
+    import onnx
+    from onnxruntime.quantization import quantize_dynamic
+
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = os.path.join(folder, "f32.onnx"), os.path.join(folder, "int8.onnx")
+        onnx.save(model, given)
+        quantize_dynamic(given, made, op_types_to_quantize=["LSTM"])
+        model = onnx.load(made)
+    if any(node.op_type == "LSTM" for node in model.graph.node):
+        raise NotImplementedError("ONNX Runtime left the LSTM as it was")
+    return model
+
+
+def onnxruntime_name():
+    import onnx  # noqa: F401, to be missed here and not at each problem
+    import onnxruntime
+
+    return f"onnxruntime-{onnxruntime.__version__}"
 
 
 def onnxruntime_pass(p, threads):
     import onnxruntime as ort
 
+    if p.kind == 4 or p.weights == "bf16":
+        return None
+    model = onnx_model(p)
+    if p.weights == "int8":
+        model = quantised(model)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    session = ort.InferenceSession(onnx_model(p), options, providers=["CPUExecutionProvider"])
+    options.log_severity_level = 3
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     binding = session.io_binding()
     for what in session.get_inputs():
         binding.bind_ortvalue_input(what.name, ort.OrtValue.ortvalue_from_numpy(floats(1, *what.shape)))
     for what in session.get_outputs():
         binding.bind_ortvalue_output(what.name, ort.OrtValue.ortvalue_from_numpy(floats(0, *what.shape)))
-    return f"onnxruntime-{ort.__version__}", lambda: session.run_with_iobinding(binding)
+    return lambda: session.run_with_iobinding(binding)
+
+
+# ---- PyTorch ----
+
+
+def pytorch_name():
+    import torch
+
+    return f"pytorch-{torch.__version__.split('+')[0]}"
+
+
+def pytorch_training(lstm, x, dy):
+    def train():
+        lstm.zero_grad()
+        lstm(x)[0].backward(dy)
+
+    return train
 
 
 def pytorch_pass(p, threads):
     import torch
 
+    if p.peepholes or p.weights == "int8":
+        return None
     torch.set_num_threads(threads)
-    lstm = torch.nn.LSTM(p.inputs, p.hidden, p.layers)
-    x, name = torch.from_numpy(floats(1, p.steps, p.rows, p.inputs)), f"pytorch-{torch.__version__}"
-    if p.kind < 4:
+    number = torch.bfloat16 if p.weights == "bf16" else torch.float32
+    lstm = torch.nn.LSTM(p.inputs, p.hidden, p.layers).to(number)
+    x = torch.from_numpy(floats(1, p.steps, p.rows, p.inputs)).to(number)
+    if p.kind == 4:
+        return pytorch_training(lstm, x, torch.from_numpy(floats(1e-3, p.steps, p.rows, p.hidden)))
+    state, stateful = None, p.kind < 3 or p.steps == 1
 
-        def run():
-            with torch.no_grad():
-                lstm(x)
+    def run():
+        nonlocal state
+        with torch.inference_mode():
+            _, after = lstm(x, state)
+        if stateful:
+            state = after
 
-        return name, run
-    dy = torch.from_numpy(floats(1e-3, p.steps, p.rows, p.hidden))
-
-    def train():
-        lstm.zero_grad()
-        lstm(x)[0].backward(dy)
-
-    return name, train
-
-
-def time_of(run, passes):
-    begin = time.perf_counter()
-    for _ in range(passes):
-        run()
-    return (time.perf_counter() - begin) / passes
+    return run
 
 
-def passes_for(measure):
-    measure(2)
-    return 1 + int(0.03 / measure(3))
+# ---- In turn ----
 
 
-def compare(p, threads, make, workload, weir_time):
-    name, run = make(p, threads)
-    ours = lambda passes: weir_time(workload, passes)
-    theirs = lambda passes: time_of(run, passes)
-    our_passes, their_passes = passes_for(ours), passes_for(theirs)
-    times = [(theirs(their_passes), ours(our_passes)) for _ in range(BLOCKS)]
+def workers_now():
+    return {int(name) for name in os.listdir("/proc/self/task")} - {os.getpid()}
+
+
+class Turns:
+    """Who has the processors, as in beside.h: Weir's workers sleep in the peer's turn, the peer's get what Weir leaves in its turn."""
+
+    def __init__(self, weir, threads):
+        before = workers_now()
+        self.several, self.pool = threads > 1, weir.start(threads)
+        self.park = lambda: weir.lib.park(ctypes.byref(self.pool))
+        self.processors, self.weir = os.sched_getaffinity(0), workers_now() - before
+
+    def let_work(self, weir):
+        if not weir:
+            self.park()
+        for worker in workers_now() - self.weir if self.several else ():
+            try:
+                os.sched_setscheduler(worker, os.SCHED_IDLE if weir else os.SCHED_OTHER, os.sched_param(0))
+            except PermissionError:
+                print("the peer's workers spin on in Weir's turn: taking them the processors needs root", file=sys.stderr)
+                return
+
+    def pin(self):
+        first, *others = sorted(self.processors)
+        if self.several and others:
+            os.sched_setaffinity(0, [first])
+            for worker in workers_now():
+                os.sched_setaffinity(worker, others)
+
+    def unpin(self):
+        """For the threads that the next problem starts."""
+        os.sched_setaffinity(0, self.processors)
+
+
+class Side:
+    """measure(passes) gives seconds a pass."""
+
+    def __init__(self, measure, turns, weir, first):
+        self.measure, self.turns, self.weir, passes = measure, turns, weir, 2
+        turns.let_work(weir)
+        self.seconds = first if first > LONG_PASS else measure(1)
+        while passes < 1000 and self.seconds * passes < BLOCK_SECONDS / 2:
+            self.seconds = measure(passes)
+            passes *= 4
+        self.passes = 1 + int(BLOCK_SECONDS / self.seconds)
+
+    def block(self):
+        self.turns.let_work(self.weir)
+        if self.seconds < SHORT_PASS[self.turns.several]:
+            self.measure(1 + int(SETTLE_SECONDS[self.turns.several] / self.seconds))
+        return self.measure(self.passes)
+
+
+def timer(run):
+    def measure(passes):
+        begin = time.perf_counter()
+        for _ in range(passes):
+            run()
+        return (time.perf_counter() - begin) / passes
+
+    return measure
+
+
+def put_beside(name, p, threads, seconds, turns, run, weir_measure, flops):
+    peer_measure = timer(run)
+    firsts = peer_measure(1), weir_measure(1)
+    turns.pin()
+    ours = Side(weir_measure, turns, True, firsts[1])
+    theirs = Side(peer_measure, turns, False, firsts[0])
+    both = theirs.seconds * theirs.passes + ours.seconds * ours.passes
+    count = max(LEAST_BLOCKS, min(MOST_BLOCKS, int(seconds / both)))
+    blocks = [(theirs.block(), ours.block()) for _ in range(count)]
+    turns.unpin()
+    their, our = (statistics.median(b[i] for b in blocks) for i in (0, 1))
     us = 1e6 / p.steps
-    print(f"{name},{p.text.decode()},{threads},{statistics.median(t for t, _ in times) * us:.4f},"
-          f"{statistics.median(o for _, o in times) * us:.4f},{statistics.median(o / t for t, o in times):.3f}", flush=True)
+    print(f"{name},{p.text},{threads},{count},{their * us:.4f},{our * us:.4f},{statistics.median(o / t for t, o in blocks):.3f},"
+          f"{flops / their * 1e-9:.3f},{flops / our * 1e-9:.3f}", flush=True)
 
 
 def main():
-    lib, threads = open_library(sys.argv[1]), int(sys.argv[2])
-    hook = lib.threads_start(ctypes.c_uint(threads), ctypes.c_bool(True))
-    for text in sys.argv[3:]:
-        p, error = Problem(), Error()
-        if not lib.problem_read(text.encode(), ctypes.byref(p), ctypes.byref(error)):
-            sys.exit(error.text.decode())
-        workload = lib.workload_new(ctypes.byref(p), 0, ctypes.byref(hook), ctypes.byref(error))
-        if not workload:
-            sys.exit(error.text.decode())
-        for make, takes_part in ((onnxruntime_pass, p.kind < 4), (pytorch_pass, not p.peepholes)):
-            if takes_part:
-                try:
-                    compare(p, threads, make, workload, lib.workload_time)
-                except ImportError as missing:
-                    print(f"{make.__name__}: skipped: {missing}", file=sys.stderr)
-        lib.workload_free(workload)
+    path, peer = sys.argv[1:3]
+    name_of, make = {"onnxruntime": (onnxruntime_name, onnxruntime_pass), "pytorch": (pytorch_name, pytorch_pass)}[peer]
+    name = name_of()
+    if len(sys.argv) == 3:
+        return print(name)
+    weir, threads, seconds = Weir(path), int(sys.argv[3]), float(sys.argv[4])
+    turns = Turns(weir, threads)
+    for text in sys.argv[5:]:
+        c = weir.read(text)
+        p = Shape(c.value.decode())
+        run = make(p, threads)
+        if run:
+            work = weir.workload(c, turns.pool)
+            put_beside(name, p, threads, seconds, turns, run, lambda passes: weir.lib.workload_time(work, passes),
+                       weir.lib.problem_flops(c))
+            weir.lib.workload_free(work)
+    return None
 
 
 main()
