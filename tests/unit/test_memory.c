@@ -169,7 +169,7 @@ static size_t stated_trainer(const weir_model *m, size_t T, size_t B)
         if (head_activation(&s, i) == WEIR_PRELU && up(units_of(&s, i), 64) > widest)
             widest = up(units_of(&s, i), 64);
     }
-    size_t backward = T * B * (row * (1 + s.turns + (s.L > 1) * s.D) + s.P64 * s.projected + 8 * s.H16 * s.slopes) +
+    size_t backward = T * B * (row * ((s.turns || s.final) + s.turns + (s.L > 1) * s.D) + s.P64 * s.projected + 8 * s.H16 * s.slopes) +
                       B * (s.P64 + s.H16 + up(s.H, 64) * s.projected + s.L * s.D * (s.P + s.H));
     return 4 * (5 * W + 3 * F + 2 * X + stack_numbers(&s, T, B, T, true) + backward + head + R * widest) + 16 * (B + T) +
            constant(&s, &of_trainer);
