@@ -12,6 +12,7 @@ struct weir_stream {
     void *z;                   /* [panels][B][64]: chains of the first layer when tokens are looked up */
     void *m;                   /* [B][units row]: only with projection */
     struct weir__quantized q;  /* only with weights of 8 bits: for the widest layer */
+    struct weir__cell_forward *step; /* [layers]: what is the same at every step */
     void *h[WEIR_MAX_LAYERS][2]; /* [B][hidden row] */
     void *c[WEIR_MAX_LAYERS];  /* [B][units row] */
     void *head[WEIR__MAX_HEAD]; /* [B][columns row] */
@@ -22,12 +23,14 @@ static size_t lay_out(weir_stream *s, const weir_model *m, size_t rows, char *ba
 {
     size_t at = weir__round_up(sizeof *s, WEIR__ALIGN), real = m->net.k->real_size;
     const struct weir__lstm *first = m->net.lstm;
-#define TAKE(field, row)                                                                                                         \
-    do {                                                                                                                         \
-        if (s)                                                                                                                   \
-            (field) = (void *)(base + at);                                                                                                 \
-        at += weir__round_up(rows * (row)*real, WEIR__ALIGN);                                                                    \
+#define TAKE_BYTES(field, size)                    \
+    do {                                           \
+        if (s)                                     \
+            (field) = (void *)(base + at);         \
+        at += weir__round_up((size), WEIR__ALIGN); \
     } while (0)
+#define TAKE(field, row) TAKE_BYTES(field, rows * (row)*real)
+    TAKE_BYTES(s->step, m->config.layers * sizeof *s->step);
     TAKE(s->x, real == sizeof(float) ? 0 : m->config.inputs);
     TAKE(s->z, first->tokens ? weir__gates_row(first) : 0);
     TAKE(s->m, first->project ? weir__units_row(first) : 0);
@@ -44,7 +47,29 @@ static size_t lay_out(weir_stream *s, const weir_model *m, size_t rows, char *ba
     for (size_t i = 0; i < weir__dense_count(&m->config); i++)
         TAKE(s->head[i], weir__columns_row(m->net.head[i].units));
 #undef TAKE
+#undef TAKE_BYTES
     return at;
+}
+
+static void plan_step(weir_stream *s, size_t i)
+{
+    const struct weir__lstm *l = s->model->net.lstm + i;
+    size_t block = 4 * s->model->net.k->lanes;
+    s->step[i] = (struct weir__cell_forward){
+        .rows = s->rows,
+        .panel_end = l->panels,
+        .q = &s->q,
+        .z = l->tokens ? s->z : l->bias,
+        .z_row = l->tokens ? block : 0,
+        .z_block = (l->tokens ? s->rows : 1) * block,
+        .x_row = i ? weir__hidden_row(l - 1) : l->inputs,
+        .h_row = weir__hidden_row(l),
+        .c_old = s->c[i],
+        .c = s->c[i],
+        .c_row = weir__units_row(l),
+        .m = s->m,
+        .m_row = weir__units_row(l),
+    };
 }
 
 static bool can_step(const weir_model *m)
@@ -77,36 +102,27 @@ weir_status weir_stream_init(weir_stream **out, void *memory, size_t size, const
     s->model = m;
     s->rows = rows;
     lay_out(s, m, rows, base);
+    for (size_t i = 0; i < m->config.layers; i++)
+        plan_step(s, i);
     *out = s;
     return weir__ok(err);
 }
 
-static void step_layer(weir_stream *s, size_t i, const void *x, size_t x_row)
+/* Gives the layer's new h. */
+static const void *step_layer(weir_stream *s, size_t i, const void *x)
 {
     const struct weir__kernels *k = s->model->net.k;
     const struct weir__lstm *l = s->model->net.lstm + i;
-    size_t h_row = weir__hidden_row(l), c_row = weir__units_row(l);
+    struct weir__cell_forward *step = s->step + i;
     void *h = s->h[i][!s->now];
-    struct weir__cell_forward step = {
-        .rows = s->rows,
-        .panel_end = l->panels,
-        .q = &s->q,
-        .z = l->tokens ? s->z : l->bias,
-        .z_row = l->tokens ? 4 * k->lanes : 0,
-        .z_block = (l->tokens ? s->rows : 1) * 4 * k->lanes,
-        .x = l->tokens ? NULL : x,
-        .x_row = x_row,
-        .h = s->h[i][s->now],
-        .h_row = h_row,
-        .c_old = s->c[i],
-        .c = s->c[i],
-        .c_row = c_row,
-        .m = l->project ? s->m : h,
-        .m_row = c_row,
-    };
-    weir__cell_step(k, l, &step, &s->parallel);
+    step->x = l->tokens ? NULL : x;
+    step->h = s->h[i][s->now];
+    if (!l->project)
+        step->m = h;
+    weir__cell_step(k, l, step, &s->parallel);
     if (l->project)
         weir__lstm_project(k, l, s->rows, s->m, h);
+    return h;
 }
 
 static void step_head(weir_stream *s, const void *x, size_t x_row, float *y)
@@ -128,16 +144,12 @@ static void step_head(weir_stream *s, const void *x, size_t x_row, float *y)
 
 static void step(weir_stream *s, const void *x, float *y)
 {
-    const struct weir__network *net = &s->model->net;
-    size_t x_row = s->model->config.inputs;
-    for (size_t i = 0; i < s->model->config.layers; i++) {
-        step_layer(s, i, x, x_row);
-        x = s->h[i][!s->now];
-        x_row = weir__hidden_row(net->lstm + i);
-    }
+    size_t layers = s->model->config.layers;
+    for (size_t i = 0; i < layers; i++)
+        x = step_layer(s, i, x);
     s->now = !s->now;
     if (y)
-        step_head(s, x, x_row, y);
+        step_head(s, x, weir__hidden_row(s->model->net.lstm + layers - 1), y);
 }
 
 void weir_stream_parallel(weir_stream *s, const weir_parallel *parallel)
