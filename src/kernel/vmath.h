@@ -11,6 +11,14 @@
 
 #define V(c) v_set(REAL(c))
 
+#define NEARLY_0 REAL(0x1p-60)
+
+/* For functions that are x near 0. */
+static inline vec v_or_tiny(vec x, vec y)
+{
+    return v_select(v_lt(v_abs(x), v_set(NEARLY_0)), x, y);
+}
+
 /* 1 / (d + d_low) = r (1 + more) */
 static ALWAYS_INLINE vec reciprocal(vec d, vec d_low, vec *more)
 {
@@ -166,11 +174,6 @@ static inline vec v_exp_raised_low(vec x, vec low)
     vec s, q = expm1_reduced(v_add(reduce(v_max(V(-120.0), x), REAL(48.0), &s), low));
     return v_fma(s, q, s);
 }
-/* For functions that are x near 0: where they halve on the way, the smallest float would be lost. */
-static inline vec v_or_tiny(vec x, vec y)
-{
-    return v_select(v_lt(v_abs(x), V(0x1p-60)), x, y);
-}
 
 /* e^x - 1; infinity from 88.73 on. 2^(n - 1), since 2^n may be outside the exponents */
 static inline vec v_expm1(vec x)
@@ -315,6 +318,12 @@ static inline vec held(vec x) /* within +-HELD, NaN kept */
     return v_max(v_neg(HELD), v_min(HELD, x));
 }
 
+/* |x|, but not so near 0 that its square or a quotient would be subnormal, which takes some processors several times as long. A cell whose
+ * state fades away would be slow. */
+static inline vec aside(vec x)
+{
+    return v_max(v_set(NEARLY_0), v_abs(x));
+}
 /* 1 / (1 + e^-x) from e = e^-|x|: numerator 1 or e, so that no tail is lost. */
 static inline vec sigmoid_from(vec x, vec e)
 {
@@ -327,13 +336,13 @@ static inline vec sigmoid_slope_from(vec e, vec numerator)
 }
 static inline void v_sigmoid_pair(vec x, vec *y, vec *d)
 {
-    vec e = v_lower(v_exp_raised(v_neg(v_abs(x))));
+    vec e = v_lower(v_exp_raised(v_neg(aside(x))));
     *y = sigmoid_from(x, e);
     *d = sigmoid_slope_from(e, e);
 }
 static inline vec v_sigmoid(vec x)
 {
-    vec e = v_lower(v_exp_raised(v_neg(v_abs(x))));
+    vec e = v_lower(v_exp_raised(v_neg(aside(x))));
     return sigmoid_from(x, e);
 }
 static inline vec v_sigmoid_slope(vec x)
@@ -342,19 +351,19 @@ static inline vec v_sigmoid_slope(vec x)
     return sigmoid_slope_from(e, e);
 }
 
-/* tanh |x| = -m / (m + 2), m = e^(-2|x|) - 1;  tanh' = 4 e / (1 + e)^2, e = e^(-2|x|) */
+/* tanh |x| = -m / (m + 2), m = e^(-2|x|) - 1, and x beside 0;  tanh' = 4 e / (1 + e)^2, e = e^(-2|x|) */
 static inline vec tanh_from(vec x, vec m)
 {
-    return v_copysign(v_div(m, v_add(m, V(2.0))), x);
+    return v_or_tiny(x, v_copysign(v_div(m, v_add(m, V(2.0))), x));
 }
 static inline vec v_tanh(vec x)
 {
-    return tanh_from(x, v_expm1_left(v_mul(V(-2.0), v_abs(x))));
+    return tanh_from(x, v_expm1_left(v_mul(V(-2.0), aside(x))));
 }
 static inline void v_tanh_pair(vec x, vec *y, vec *d)
 {
     vec e, m;
-    v_exp_raised_expm1(v_mul(V(-2.0), v_abs(x)), &e, &m);
+    v_exp_raised_expm1(v_mul(V(-2.0), aside(x)), &e, &m);
     *y = tanh_from(x, m);
     *d = v_lower(sigmoid_slope_from(v_lower(e), v_mul(V(4.0), e)));
 }
