@@ -12,9 +12,9 @@
 enum {
     FULL_ROWS = MOST_CHAINS / 4,               /* rows whose sums fit with all four vectors of a block */
     MOST_ROWS = FULL_ROWS > 4 ? FULL_ROWS : 4, /* rows at once; with two of the vectors, if the sums of four do not fit */
-    DEPTH = 32768 / (16 * LANES),              /* 32 KiB of floats; a multiple of a panel of gates */
+    DEPTH = 65536 / (16 * LANES),              /* 64 KiB of floats; a multiple of a panel of gates */
     GROUP_ROWS = 64,                           /* rows that share one visit of a piece of weights */
-    TURNED_DEPTH = 256,                        /* pieces where the rows of a are its columns in memory */
+    TURNED_DEPTH = 128,                        /* pieces where the rows of a are its columns in memory */
     NEAR_WEIGHTS = 1 << 18,                    /* a matrix of more weights is called for ahead of time, */
     LINE = 64                                  /* in lines of so many bytes */
 };
