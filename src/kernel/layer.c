@@ -85,8 +85,8 @@ static void input_product(const struct weir__lstm_run *run, struct slice rows, s
             .w = weir__weights_at(k, l->form, l->wx, panel * l->inputs * WEIR__COLUMNS),
             .form = l->form,
             .w_block = l->inputs * block,
-            .a = weir__at(k, run->x, at * l->inputs),
-            .a_row = along_time ? run->rows * l->inputs : l->inputs,
+            .a = weir__at(k, run->x, at * run->x_row),
+            .a_row = along_time ? run->rows * run->x_row : run->x_row,
             .a_k = 1,
             .start = weir__at(k, l->bias, panel * WEIR__COLUMNS),
             .start_block = block,
@@ -221,8 +221,8 @@ static void forward_step(const struct weir__lstm_run *run, struct slice rows, si
         .z = parked ? z : l->bias,
         .z_row = parked ? block : 0,
         .z_block = parked ? z_block(run) : block,
-        .x = parked ? NULL : weir__at(k, run->x, (s * B + row) * l->inputs),
-        .x_row = l->inputs,
+        .x = parked ? NULL : weir__at(k, run->x, (s * B + row) * run->x_row),
+        .x_row = run->x_row,
         .h = h_old,
         .h_row = h_row,
         .c_old = weir__at(k, run->c, (c_slot * B + row) * c_row),
@@ -480,7 +480,7 @@ static void lstm_weights_panels(void *arg, size_t i)
     double one;
     struct gradient g = {.k = k, .K = R, .panels = n, .d = z_at(run, p * WEIR__COLUMNS / block_columns(k), 0, 0), .d_block = z_block(run)};
     if (!l->tokens)
-        weight_gradient(&g, run->x, l->inputs, l->inputs, NULL, weir__at(k, grad->wx, p * l->inputs * WEIR__COLUMNS));
+        weight_gradient(&g, run->x, run->x_row, l->inputs, NULL, weir__at(k, grad->wx, p * l->inputs * WEIR__COLUMNS));
     weight_gradient(&g, run->h, weir__hidden_row(l), l->projected, NULL, weir__at(k, grad->wh, p * l->projected * WEIR__COLUMNS));
     weight_gradient(&g, always_one(k, &one), 0, 1, NULL, weir__at(k, grad->bias, p * WEIR__COLUMNS));
     for (size_t panel = p; panel < p + n; panel++)

@@ -46,7 +46,8 @@ struct weir__lstm_run {
     size_t steps, rows;
     size_t begin, end;      /* which steps to do now: [0, S) at once, or in pieces, in order */
     const size_t *active;   /* [S] */
-    const void *x;          /* [S][B][I], or */
+    const void *x;          /* [S][B][x_row], or */
+    size_t x_row;           /* at least I */
     const uint32_t *tokens; /* [S][B] */
     void *h;                /* [S + 1][B][hidden row]; slot 0 is the initial state */
     void *c;                /* with tape [S + 1][B][units row], slot 0 initial; without [B][units row], in place */

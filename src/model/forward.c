@@ -29,14 +29,20 @@ static void *carve(struct carver *c, size_t a, size_t b, size_t size)
 
 enum { PARKED_ROWS = 64 }; /* rows of input product done at once when nothing has to be kept */
 
-static void plan_lane(struct weir__work *w, struct carver *c, const struct weir__lstm *l, struct weir__lane *lane)
+/* Whether a layer above the first reads h of the one below where it stands: not past a row's end, where a gradient would see it. */
+static bool reads_below(const struct weir__work *w)
+{
+    return w->net->config.direction == WEIR_FORWARD && !w->tape;
+}
+
+static void plan_lane(struct weir__work *w, struct carver *c, const struct weir__lstm *l, bool first, struct weir__lane *lane)
 {
     size_t real = w->net->k->real_size, SB = w->steps * w->rows, units = weir__units_row(l);
     size_t kept = w->tape ? w->steps : 1;
     struct weir__lane plan = {0};
     if (l->tokens)
         plan.tokens = carve(c, SB, 1, sizeof *plan.tokens);
-    else
+    else if (first || !reads_below(w))
         plan.x = carve(c, SB, l->inputs, real);
     plan.h = carve(c, SB + w->rows, weir__hidden_row(l), real);
     plan.c = carve(c, w->tape ? SB + w->rows : w->rows, units, real);
@@ -81,7 +87,7 @@ static void plan(struct weir__work *w, struct carver *c, bool dropout)
     struct weir__lane *lanes = w->lanes = carve(c, L, D, sizeof *w->lanes);
     void **below = w->below = carve(c, L, 1, sizeof *w->below);
     for (size_t i = 0; i < L * D; i++)
-        plan_lane(w, c, net->lstm + i, lanes ? lanes + i : NULL);
+        plan_lane(w, c, net->lstm + i, i < D, lanes ? lanes + i : NULL);
     if (net->config.direction != WEIR_FORWARD && L > 1)
         w->turn = carve(c, w->steps * w->rows, weir__layer_inputs(&net->config, 1), real);
     for (size_t l = 1; dropout && l < L; l++) {
@@ -166,6 +172,7 @@ static void sort_rows(struct weir__work *w, const weir_batch *b)
         w->order[place] = r;
         w->length[place] = length;
     }
+    w->sorted = w->active[w->S - 1] < w->B;
 }
 
 static bool is_reverse(const weir_config *c, size_t d)
@@ -179,12 +186,16 @@ static size_t time_of(const struct weir__work *w, size_t d, size_t r, size_t s)
     return is_reverse(&w->net->config, d) ? w->length[r] - 1 - s : s;
 }
 
-/* The first layer's input of one direction; past the end of a row it is 0, and no token. */
+/* The first layer's input of one direction; past the end of a row it is 0, and no token. Floats that stand as they are read stay there. */
 static void take_input(struct weir__work *w, const weir_batch *b, size_t d)
 {
     const struct weir__network *net = w->net;
     struct weir__lane *lane = w->lanes + d;
     size_t I = net->config.inputs;
+    bool in_place = !lane->tokens && !w->sorted && net->config.direction == WEIR_FORWARD && net->k->real_size == sizeof *b->x;
+    w->input = in_place ? b->x : w->lanes[0].x;
+    if (in_place)
+        return;
     for (size_t s = 0; s < w->S; s++)
         for (size_t r = 0; r < w->B; r++) {
             bool alive = s < w->length[r];
@@ -268,14 +279,22 @@ static void drop(const struct weir__work *w, const struct weir__dropout *dropout
 static struct weir__lstm_run run_of(const struct weir__work *w, size_t lane)
 {
     const struct weir__lane *at = w->lanes + lane;
+    const struct weir__lstm *l = w->net->lstm + lane;
+    const void *x = lane ? at->x : w->input;
+    size_t x_row = l->inputs;
+    if (lane && reads_below(w)) {
+        x_row = weir__hidden_row(l - 1);
+        x = weir__at(w->net->k, w->lanes[lane - 1].h, w->B * x_row);
+    }
     return (struct weir__lstm_run){
         .k = w->net->k,
-        .l = w->net->lstm + lane,
+        .l = l,
         .steps = w->S,
         .rows = w->B,
         .end = w->S,
         .active = w->active,
-        .x = at->x,
+        .x = x,
+        .x_row = x_row,
         .tokens = at->tokens,
         .h = at->h,
         .c = at->c,
@@ -348,6 +367,8 @@ void weir__work_turn(const struct weir__work *w, size_t d, size_t I, const void 
 static void take_from_below(struct weir__work *w, size_t layer, const struct weir__dropout *dropout, const weir_parallel *parallel)
 {
     const weir_config *c = &w->net->config;
+    if (reads_below(w))
+        return;
     size_t D = weir__directions(c), I = weir__layer_inputs(c, layer);
     bool turns = c->direction != WEIR_FORWARD;
     void *x = turns ? w->turn : w->lanes[layer].x;
@@ -448,7 +469,7 @@ static void pipe_layer(void *arg, size_t i)
     struct weir__lstm_run run = run_of(w, layer);
     run.begin = (pipe->turn - layer) * PIPE_STEPS;
     run.end = run.begin + PIPE_STEPS < w->S ? run.begin + PIPE_STEPS : w->S;
-    if (layer)
+    if (layer && !reads_below(w))
         join_steps(w, layer - 1, run.begin, run.end, w->lanes[layer].x);
     weir__lstm_forward(&run, NULL);
 }

@@ -64,7 +64,7 @@ struct weir__dropout {
 
 /* One direction of one layer at work. */
 struct weir__lane {
-    void *x;                /* [S][B][I], or NULL for tokens */
+    void *x;                /* [S][B][I]; NULL for tokens, and where it is read where it stands */
     uint32_t *tokens;       /* [S][B] */
     void *h, *c, *m, *z;    /* as in weir__lstm_run */
     struct weir__quantized q;
@@ -77,6 +77,8 @@ struct weir__work {
     bool tape;
     size_t S, B;             /* of the batch at work */
     size_t z_steps;
+    bool sorted;             /* the caller's rows stand in another order, or end early */
+    const void *input;       /* [S][B][I] of the first layer, the forward direction */
     size_t *order;           /* [B] the caller's row of each row, longest first */
     size_t *length;          /* [B] sorted */
     size_t *active;          /* [S] */

@@ -140,7 +140,7 @@ static size_t stack_numbers(const struct shape *s, size_t S, size_t B, size_t Z,
     size_t C = tape ? S : 0, M = tape ? S : 1;
     size_t sum = s->L * s->D * B * (s->P + s->H) + (s->turns && s->L > 1 ? S * B * s->D * s->P : 0);
     for (size_t l = 0; l < s->L; l++)
-        sum += s->D * B * (S * (!l && s->c->tokens ? 1 : inputs_of(s, l)) + (S + 1) * s->Hrow + (C + 1) * s->H16 +
+        sum += s->D * B * (S * (!l && s->c->tokens ? 1 : l && !s->turns && !tape ? 0 : inputs_of(s, l)) + (S + 1) * s->Hrow + (C + 1) * s->H16 +
                            M * s->H16 * s->projected + Z * 4 * s->H16);
     return sum;
 }
