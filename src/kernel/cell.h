@@ -285,7 +285,9 @@ static ALWAYS_INLINE void forward_8bit(forward_step t, weir_weights form, size_t
 static ALWAYS_INLINE void forward_all(const struct weir__lstm *l, const struct weir__cell_forward *s, bool plain)
 {
     forward_step t = {l, s, plain};
-    size_t first = s->panel * BLOCKS_PER_PANEL, end = s->panel_end * BLOCKS_PER_PANEL;
+    size_t first = s->panel * BLOCKS_PER_PANEL, end = s->panel_end * BLOCKS_PER_PANEL, used = (l->hidden + LANES - 1) / LANES;
+    if (!s->tape && used < end)
+        end = used; /* the rest is padding */
     if (l->form == WEIR_WEIGHTS_INT8)
         FOR_ONE_ROW(forward_8bit, t, WEIR_WEIGHTS_INT8, first, end);
     else if (s->rows == 1 && l->form == WEIR_WEIGHTS_BF16)
