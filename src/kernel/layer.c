@@ -29,9 +29,21 @@ static struct slice slice_of(size_t rows, const weir_parallel *parallel, size_t 
     return (struct slice){begin, end < rows ? end : rows};
 }
 
-bool weir__rows_suffice(size_t rows, const weir_parallel *parallel)
+static size_t recurrent_weights(const struct weir__lstm *l)
 {
-    return slice_count(rows, parallel) >= weir__parallel_threads(parallel);
+    return 4 * l->hidden * l->projected;
+}
+
+bool weir__is_wide(const struct weir__lstm *l)
+{
+    enum { MOST_WEIGHTS = 1 << 20 };
+    return recurrent_weights(l) > MOST_WEIGHTS;
+}
+
+bool weir__shares_rows(const struct weir__lstm *l, size_t rows, const weir_parallel *parallel)
+{
+    enum { ROWS_EACH = 4 };
+    return rows >= ROWS_EACH * weir__parallel_threads(parallel) && !weir__is_wide(l);
 }
 
 /* Rows of the slice that are alive at step s. */
@@ -132,7 +144,7 @@ enum { SHARED_WORK = 1 << 18 };
 
 static bool shares_units(const struct weir__lstm *l, size_t rows, const weir_parallel *parallel)
 {
-    return weir__parallel_threads(parallel) > 1 && 4 * l->hidden * l->projected * rows >= SHARED_WORK;
+    return weir__parallel_threads(parallel) > 1 && recurrent_weights(l) * rows >= SHARED_WORK;
 }
 
 struct share {
@@ -265,7 +277,7 @@ static void forward_slice(void *arg, size_t i)
 void weir__lstm_forward(const struct weir__lstm_run *run, const weir_parallel *parallel)
 {
     struct job job = {run, NULL, parallel};
-    if (!weir__rows_suffice(run->rows, parallel) && shares_units(run->l, run->rows, parallel))
+    if (!weir__shares_rows(run->l, run->rows, parallel) && shares_units(run->l, run->rows, parallel))
         forward_rows(run, (struct slice){0, run->rows}, parallel);
     else
         weir__parallel_for(parallel, slice_count(run->rows, parallel), forward_slice, &job);

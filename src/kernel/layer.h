@@ -60,8 +60,10 @@ struct weir__lstm_run {
 
 /* Threads share the rows, or, where there are too few, the units, if that saves more than it costs. */
 void weir__lstm_forward(const struct weir__lstm_run *run, const weir_parallel *parallel);
-/* Whether threads have rows enough to share. */
-bool weir__rows_suffice(size_t rows, const weir_parallel *parallel);
+/* Whether threads share the rows: each has some, and all its weights fit beside the others' in the caches. */
+bool weir__shares_rows(const struct weir__lstm *l, size_t rows, const weir_parallel *parallel);
+/* Whether a layer's recurrent weights are more than one thread alone should read at every step. */
+bool weir__is_wide(const struct weir__lstm *l);
 /* The cell_forward of one step, units shared among the threads if that saves more than it costs. With weights of 8 bits step->q has room
  * for the step's x and h. */
 void weir__cell_step(const struct weir__kernels *k, const struct weir__lstm *l, struct weir__cell_forward *step,

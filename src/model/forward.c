@@ -35,6 +35,12 @@ static bool reads_below(const struct weir__work *w)
     return w->net->config.direction == WEIR_FORWARD && !w->tape;
 }
 
+/* Whether the head does so. */
+static bool reads_top(const struct weir__work *w)
+{
+    return reads_below(w) && w->net->config.readout == WEIR_EVERY_STEP;
+}
+
 static void plan_lane(struct weir__work *w, struct carver *c, const struct weir__lstm *l, bool first, struct weir__lane *lane)
 {
     size_t real = w->net->k->real_size, SB = w->steps * w->rows, units = weir__units_row(l);
@@ -63,7 +69,8 @@ static void plan_head(struct weir__work *w, struct carver *c, bool dropout)
 {
     const struct weir__network *net = w->net;
     size_t real = net->k->real_size, R = net->config.readout == WEIR_FINAL_STATE ? w->rows : w->steps * w->rows;
-    w->top = carve(c, R, weir__dense_inputs(&net->config, 0), real);
+    if (!reads_top(w))
+        w->top_memory = carve(c, R, weir__dense_inputs(&net->config, 0), real);
     for (size_t i = 0; i < weir__dense_count(&net->config); i++) {
         const struct weir__dense *d = net->head + i;
         size_t row = weir__columns_row(d->units), in = i ? weir__columns_row(d->inputs) : d->inputs;
@@ -401,7 +408,7 @@ size_t weir__caller_row(const struct weir__work *w, size_t r)
 void *weir__head_out(const struct weir__work *w, size_t *row)
 {
     size_t n = weir__dense_count(&w->net->config);
-    *row = n ? weir__columns_row(w->net->head[n - 1].units) : weir__dense_inputs(&w->net->config, 0);
+    *row = n ? weir__columns_row(w->net->head[n - 1].units) : w->top_row;
     return n ? w->head_z[n - 1] : w->top;
 }
 
@@ -417,10 +424,26 @@ static void take_final_state(struct weir__work *w)
                    P * k->real_size);
 }
 
+/* The input of the head, in the caller's time. */
+static void take_top(struct weir__work *w)
+{
+    const weir_config *c = &w->net->config;
+    w->top = w->top_memory;
+    w->top_row = weir__dense_inputs(c, 0);
+    if (final_state(w))
+        take_final_state(w);
+    else if (!reads_top(w))
+        join_directions(w, c->layers - 1, w->top);
+    else {
+        w->top_row = weir__hidden_row(w->net->lstm + c->layers - 1);
+        w->top = weir__at(w->net->k, w->lanes[c->layers - 1].h, w->B * w->top_row);
+    }
+}
+
 static void run_head(struct weir__work *w, const struct weir__dropout *dropout, const weir_parallel *parallel)
 {
     const struct weir__network *net = w->net;
-    size_t R = weir__head_rows(w), x_row = weir__dense_inputs(&net->config, 0);
+    size_t R = weir__head_rows(w), x_row = w->top_row;
     const void *x = w->top;
     for (size_t i = 0; i < weir__dense_count(&net->config); i++) {
         const struct weir__dense *d = net->head + i;
@@ -479,7 +502,7 @@ static bool pipes(const struct weir__work *w, const struct weir__dropout *dropou
     const weir_config *c = &w->net->config;
     size_t threads = weir__parallel_threads(parallel);
     return c->direction == WEIR_FORWARD && c->layers >= threads && !(dropout && dropout->between_layers > 0) && w->S > PIPE_STEPS &&
-           !weir__rows_suffice(w->B, parallel);
+           !weir__is_wide(w->net->lstm) && !weir__shares_rows(w->net->lstm, w->B, parallel);
 }
 
 static void pipe_layers(struct weir__work *w, const weir_batch *b, const weir_parallel *parallel)
@@ -519,15 +542,11 @@ static void run_layers(struct weir__work *w, const weir_batch *b, const struct w
 
 void weir__forward(struct weir__work *w, const weir_batch *b, const struct weir__dropout *dropout, const weir_parallel *parallel)
 {
-    const weir_config *c = &w->net->config;
     sort_rows(w, b);
     if (pipes(w, dropout, parallel))
         pipe_layers(w, b, parallel);
     else
         run_layers(w, b, dropout, parallel);
-    if (final_state(w))
-        take_final_state(w);
-    else
-        join_directions(w, c->layers - 1, w->top);
+    take_top(w);
     run_head(w, dropout, parallel);
 }

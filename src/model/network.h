@@ -86,7 +86,9 @@ struct weir__work {
     struct weir__lane *lanes; /* [layers * directions] */
     void **below;            /* [layers]: with dropout, [S][B][I] factors of that layer's input */
     void *turn;              /* [S][B][D * P] a layer's input in the caller's time, when some direction turns it round */
-    void *top;               /* [R][D * P] input of the head; R = S * B, or B for the final state */
+    void *top;               /* [R][top_row] input of the head, D * P numbers each; R = S * B, or B for the final state */
+    size_t top_row;
+    void *top_memory;        /* NULL where the top layer's h is read where it stands */
     void *head_in[WEIR__MAX_HEAD];     /* input of each dense layer after dropout; without dropout the output before */
     void *head_factor[WEIR__MAX_HEAD]; /* factors of dropout */
     void *head_z[WEIR__MAX_HEAD], *head_y[WEIR__MAX_HEAD];

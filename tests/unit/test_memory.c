@@ -126,9 +126,9 @@ static size_t stated_model(const weir_model *m)
 }
 
 /* The head's arrays for R rows: its input, and what each dense layer gives before and after its activation. */
-static size_t head_numbers(const struct shape *s, size_t R)
+static size_t head_numbers(const struct shape *s, size_t R, bool tape)
 {
-    size_t sum = R * s->D * s->P;
+    size_t sum = tape || s->turns || s->final ? R * s->D * s->P : 0;
     for (size_t i = 0; i < s->heads; i++)
         sum += R * up(units_of(s, i), 64) * (head_activation(s, i) == WEIR_IDENTITY ? 1 : 2);
     return sum;
@@ -156,14 +156,14 @@ static size_t stated_run(const weir_model *m, size_t T, size_t B)
     struct shape s = shape_of(m);
     size_t piece = 512 / B > 8 ? 512 / B : 8, S = s.turns || T < piece ? T : piece, Z = 64 / B > 1 ? 64 / B : 1;
     size_t R = s.final ? B : S * B;
-    return 4 * (stack_numbers(&s, S, B, Z < S ? Z : S, false) + head_numbers(&s, R)) + 20 * B + 16 * S + constant(&s, &of_run);
+    return 4 * (stack_numbers(&s, S, B, Z < S ? Z : S, false) + head_numbers(&s, R, false)) + 20 * B + 16 * S + constant(&s, &of_run);
 }
 
 static size_t stated_trainer(const weir_model *m, size_t T, size_t B)
 {
     struct shape s = shape_of(m);
     size_t W = weir_model_parameters(m), F = forward_numbers(&s), X = transposed_numbers(&s), R = s.final ? B : T * B, row = up(s.D * s.P, 64);
-    size_t head = head_numbers(&s, R) + R * (4 + (s.c->output == WEIR_SOFTMAX ? 1 : s.c->outputs)), widest = 0;
+    size_t head = head_numbers(&s, R, true) + R * (4 + (s.c->output == WEIR_SOFTMAX ? 1 : s.c->outputs)), widest = 0;
     for (size_t i = 0; i < s.heads; i++) {
         head += R * up(head_inputs(&s, i), 64);
         if (head_activation(&s, i) == WEIR_PRELU && up(units_of(&s, i), 64) > widest)
