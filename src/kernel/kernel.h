@@ -175,7 +175,7 @@ struct weir__kernels {
 const struct weir__kernels *weir__kernels_for(weir_isa isa);
 
 extern const struct weir__exact weir__exact_scalar, weir__exact_avx2, weir__exact_avx512, weir__exact_neon;
-extern const struct weir__kernels weir__kernels_scalar, weir__kernels_avx2, weir__kernels_avx512, weir__kernels_neon,
-    weir__kernels_ref64;
+extern const struct weir__kernels weir__kernels_scalar, weir__kernels_avx2, weir__kernels_avx512, weir__kernels_avx512_vnni,
+    weir__kernels_neon, weir__kernels_ref64;
 
 #endif

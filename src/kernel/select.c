@@ -34,7 +34,7 @@ static const struct weir__kernels *table(weir_isa isa)
     case WEIR_ISA_AVX2:
         return &weir__kernels_avx2;
     case WEIR_ISA_AVX512:
-        return &weir__kernels_avx512;
+        return __builtin_cpu_supports("avx512vnni") ? &weir__kernels_avx512_vnni : &weir__kernels_avx512;
 #elif defined __aarch64__
     case WEIR_ISA_NEON:
         return &weir__kernels_neon;

@@ -175,7 +175,7 @@ else
     for part in k_avx512 exact_avx512; do
         sed 's/avx512f,avx512dq,avx512bw,avx512vl,//' "$source_dir/src/kernel/$part.c" >"$work/$part.c"
     done
-    sed 's/__builtin_cpu_supports("avx512[a-z]*")/true/g' "$source_dir/src/kernel/select.c" >"$work/select.c"
+    sed 's/__builtin_cpu_supports("avx512vnni")/false/; s/__builtin_cpu_supports("avx512[a-z]*")/true/g' "$source_dir/src/kernel/select.c" >"$work/select.c"
     others=()
     for file in "${core[@]}"; do
         case $file in

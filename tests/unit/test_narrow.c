@@ -13,6 +13,7 @@
 
 #include <weir.h>
 
+#include "model/model.h"
 #include "tensors.h"
 
 enum { I = 7, H = 19, O = 3, T = 9, B = 5, MOST_TENSORS = 32 };
@@ -320,6 +321,28 @@ static void a_row_that_is_not_finite_or_zero_or_tiny_stays_alone(void **state)
     weir_model_free(n);
 }
 
+/* AVX-512 has two tables: one sums products of 8 bits in one operation. */
+static void both_tables_of_avx512_give_the_same_bits(void **state)
+{
+    (void)state;
+#if defined __x86_64__
+    for (size_t i = 0; i < SHAPES && weir_isa_available(WEIR_ISA_AVX512); i++) {
+        weir_config c = shapes[i];
+        c.isa = WEIR_ISA_AVX512;
+        c.weights = WEIR_WEIGHTS_INT8;
+        weir_model *m = model_of(c);
+        struct results best, plain;
+        if (m->net.k == &weir__kernels_avx512)
+            print_message("SKIPPED: this CPU has no VNNI\n");
+        run(m, &best);
+        m->net.k = &weir__kernels_avx512;
+        run(m, &plain);
+        assert_memory_equal(&best, &plain, sizeof best);
+        weir_model_free(m);
+    }
+#endif
+}
+
 static void what_cannot_be_narrow_is_refused(void **state)
 {
     (void)state;
@@ -512,6 +535,7 @@ int main(void)
         cmocka_unit_test(running_with_8_bits_is_the_documented_formula),
         cmocka_unit_test(narrow_results_are_near),
         cmocka_unit_test(a_row_that_is_not_finite_or_zero_or_tiny_stays_alone),
+        cmocka_unit_test(both_tables_of_avx512_give_the_same_bits),
         cmocka_unit_test(what_cannot_be_narrow_is_refused),
         cmocka_unit_test(converting_is_rounding_the_arrays),
         cmocka_unit_test(what_cannot_be_converted_is_refused),
