@@ -250,7 +250,7 @@ static void print_memory(json_t *memory)
     }
     print_size("\nbeside it to train", train);
     print_bytes(train, "weights", "weights, gradient, two moments, best epoch");
-    print_bytes(train, "packed", "packed: weights, transposed, their places, gradient");
+    print_bytes(train, "packed", "packed: weights, transposed, gradient");
     print_bytes(train, "tape", "tape: inputs, h, c and gates of each step");
     print_bytes(train, "backward", "backward: gradients of the stack");
     print_bytes(train, "head", "head, forward and backward");

@@ -21,8 +21,7 @@
 enum {
     WEIR__UNITS = 16, /* units of a panel of an LSTM */
     WEIR__COLUMNS = 64, /* columns of a panel: 4 gates x 16 units, or 64 outputs */
-    WEIR__SLOPES = 128, /* columns of slope gradients of 16 units: i, f, g, o, output, and 3 unused, x 16 */
-    WEIR__NOWHERE = -1  /* in an index map, as uint32_t: a zero of the padding */
+    WEIR__SLOPES = 128  /* columns of slope gradients of 16 units: i, f, g, o, output, and 3 unused, x 16 */
 };
 
 /* C[row][block] = start[row][block] + sum over k of A[row][k] W[block][k], for the blocks of some panels. */
@@ -139,9 +138,6 @@ struct weir__kernels {
 
     void (*from_float)(size_t n, const float *x, void *y);
     void (*to_float)(size_t n, const void *x, float *y);
-    /* n a multiple of 64 */
-    void (*gather)(size_t n, const void *x, const uint32_t *index, void *y);  /* y[i] = x[index[i]], 0 for WEIR__NOWHERE */
-    void (*scatter)(size_t n, const void *x, const uint32_t *index, void *y); /* y[index[i]] = x[i], unless WEIR__NOWHERE */
 
     void (*product)(const struct weir__product *p);
     /* q [rows][round up to 4] = x / step, rounded, step[rows] = max |x| / 127; a row that is not finite gets the step NaN. */

@@ -18,31 +18,6 @@ static void to_float(size_t n, const void *x, float *y)
         y[i] = (float)in[i];
 }
 
-/* Goes over the places of packed arrays, n a multiple of 64, by columns of some rows of 64: there the weights of one row of a plain matrix
- * follow each other, and share lines of the cache. */
-#define FOR_EACH_PLACE(i, n)                                                                                      \
-    for (size_t tile_ = 0; tile_ < (n); tile_ += 16 * WEIR__COLUMNS)                                              \
-        for (size_t end_ = (n) - tile_ < 16 * WEIR__COLUMNS ? (n) : tile_ + 16 * WEIR__COLUMNS, column_ = tile_;  \
-             column_ < tile_ + WEIR__COLUMNS; column_++)                                                          \
-            for (size_t i = column_; i < end_; i += WEIR__COLUMNS)
-
-static void gather(size_t n, const void *x, const uint32_t *index, void *y)
-{
-    const real *in = x;
-    real *out = y;
-    FOR_EACH_PLACE(i, n)
-        out[i] = index[i] == (uint32_t)WEIR__NOWHERE ? 0 : in[index[i]];
-}
-
-static void scatter(size_t n, const void *x, const uint32_t *index, void *y)
-{
-    const real *in = x;
-    real *out = y;
-    FOR_EACH_PLACE(i, n)
-        if (index[i] != (uint32_t)WEIR__NOWHERE)
-            out[index[i]] = in[i];
-}
-
 static void add(size_t n, const void *x, void *y)
 {
     const real *in = x;

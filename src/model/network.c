@@ -13,70 +13,88 @@ static const struct weir__param *find(const struct weir__network *net, enum weir
     return weir__params_find(&net->params, kind, layer, d);
 }
 
-/* The place of a packed array; NULL while sizes are only being counted. */
-static const void *place(const struct weir__network *net, size_t position)
+/* Adds an array to the list, and gives its place; NULL while sizes are only being counted. */
+static const void *add(struct weir__network *net, struct weir__packed a)
 {
-    return net->packed ? weir__at(net->k, net->packed, position) : NULL;
+    a.at = net->packed_size;
+    net->arrays[net->array_count++] = a;
+    net->packed_size += weir__packed_size(net->k, &a);
+    return net->packed ? weir__at(net->k, net->packed, a.at) : NULL;
 }
 
-/* The place of a matrix in its form. */
-static const void *place_matrix(const struct weir__network *net, struct weir__packer *p, const struct weir__param *w, size_t hidden)
+static const void *add_matrix(struct weir__network *net, const struct weir__param *w, uint32_t hidden)
 {
-    return place(net, weir__pack_matrix(p, w, hidden, weir__form_of(&net->config, w)));
+    return add(net, (struct weir__packed){.shape = WEIR__MATRIX, .v = w, .hidden = hidden, .form = weir__form_of(&net->config, w)});
 }
 
-static void place_lstm(struct weir__network *net, struct weir__packer *p, size_t layer, size_t d)
+static const void *add_transposed(struct weir__network *net, const struct weir__param *w, uint32_t hidden)
+{
+    return add(net, (struct weir__packed){.shape = WEIR__TRANSPOSED, .v = w, .hidden = hidden});
+}
+
+static const void *add_slots(struct weir__network *net, const struct weir__param *v, uint32_t hidden, uint16_t groups, uint16_t slots)
+{
+    return add(net, (struct weir__packed){.shape = WEIR__UNIT_SLOTS, .v = v, .hidden = hidden, .groups = groups, .slots = slots});
+}
+
+static const void *add_vector(struct weir__network *net, const struct weir__param *v)
+{
+    return add(net, (struct weir__packed){.shape = WEIR__VECTOR, .v = v});
+}
+
+
+static void place_lstm(struct weir__network *net, size_t layer, size_t d)
 {
     struct weir__lstm *l = net->lstm + layer * weir__directions(&net->config) + d;
-    size_t H = l->hidden;
-    l->wx = place_matrix(net, p, find(net, WEIR__WEIGHT_IH, layer, d), H);
-    l->wh = place_matrix(net, p, find(net, WEIR__WEIGHT_HH, layer, d), H);
-    l->bias = place(net, weir__pack_bias(p, find(net, WEIR__BIAS, layer, d), H));
+    uint32_t H = net->config.hidden;
+    l->wx = add_matrix(net, find(net, WEIR__WEIGHT_IH, layer, d), H);
+    l->wh = add_matrix(net, find(net, WEIR__WEIGHT_HH, layer, d), H);
+    l->bias = add(net, (struct weir__packed){.shape = WEIR__GATES, .v = find(net, WEIR__BIAS, layer, d), .hidden = H});
     if (l->peepholes)
-        l->peephole = place(net, weir__pack_units(p, find(net, WEIR__PEEPHOLE, layer, d), 3, H, 3));
+        l->peephole = add_slots(net, find(net, WEIR__PEEPHOLE, layer, d), H, 3, 3);
     if (weir__cell_has_slopes(&net->config))
-        l->slope = place(net, weir__pack_units(p, find(net, WEIR__SLOPE, layer, d), 5, H, WEIR__SLOPES / WEIR__UNITS));
+        l->slope = add_slots(net, find(net, WEIR__SLOPE, layer, d), H, 5, WEIR__SLOPES / WEIR__UNITS);
     if (l->project)
-        l->wr = place_matrix(net, p, find(net, WEIR__WEIGHT_HR, layer, d), 0);
+        l->wr = add_matrix(net, find(net, WEIR__WEIGHT_HR, layer, d), 0);
 }
 
-static void place_lstm_transposed(struct weir__network *net, struct weir__packer *p, size_t layer, size_t d)
+static void place_lstm_transposed(struct weir__network *net, size_t layer, size_t d)
 {
     struct weir__lstm *l = net->lstm + layer * weir__directions(&net->config) + d;
+    uint32_t H = net->config.hidden;
     if (layer > 0)
-        l->wx_t = place(net, weir__pack_transposed(p, find(net, WEIR__WEIGHT_IH, layer, d), l->hidden));
-    l->wh_t = place(net, weir__pack_transposed(p, find(net, WEIR__WEIGHT_HH, layer, d), l->hidden));
+        l->wx_t = add_transposed(net, find(net, WEIR__WEIGHT_IH, layer, d), H);
+    l->wh_t = add_transposed(net, find(net, WEIR__WEIGHT_HH, layer, d), H);
     if (l->project)
-        l->wr_t = place(net, weir__pack_transposed(p, find(net, WEIR__WEIGHT_HR, layer, d), 0));
+        l->wr_t = add_transposed(net, find(net, WEIR__WEIGHT_HR, layer, d), 0);
 }
 
-static void place_dense(struct weir__network *net, struct weir__packer *p, size_t i)
+static void place_dense(struct weir__network *net, size_t i)
 {
     struct weir__dense *d = net->head + i;
-    d->w = place_matrix(net, p, find(net, WEIR__DENSE_WEIGHT, i, 0), 0);
-    d->bias = place(net, weir__pack_columns(p, find(net, WEIR__DENSE_BIAS, i, 0)));
+    d->w = add_matrix(net, find(net, WEIR__DENSE_WEIGHT, i, 0), 0);
+    d->bias = add_vector(net, find(net, WEIR__DENSE_BIAS, i, 0));
     if (d->activation.id == WEIR_PRELU)
-        d->slope = place(net, weir__pack_columns(p, find(net, WEIR__DENSE_SLOPE, i, 0)));
+        d->slope = add_vector(net, find(net, WEIR__DENSE_SLOPE, i, 0));
 }
 
-/* Walks over all packed arrays; with net->packed set, points the layers at them. */
-static void place_all(struct weir__network *net, struct weir__packer *p)
+/* Lists all packed arrays; with net->packed set, points the layers at them. */
+static void place_all(struct weir__network *net)
 {
     size_t D = weir__directions(&net->config), L = net->config.layers, heads = weir__dense_count(&net->config);
+    net->array_count = net->packed_size = 0;
     for (size_t layer = 0; layer < L; layer++)
         for (size_t d = 0; d < D; d++)
-            place_lstm(net, p, layer, d);
+            place_lstm(net, layer, d);
     for (size_t i = 0; i < heads; i++)
-        place_dense(net, p, i);
-    net->forward_size = p->at;
-    if (net->transposed) {
-        for (size_t layer = 0; layer < L; layer++)
-            for (size_t d = 0; d < D; d++)
-                place_lstm_transposed(net, p, layer, d);
-        for (size_t i = 0; i < heads; i++)
-            net->head[i].w_t = place(net, weir__pack_transposed(p, find(net, WEIR__DENSE_WEIGHT, i, 0), 0));
-    }
-    net->packed_size = p->at;
+        place_dense(net, i);
+    net->forward_count = net->array_count;
+    net->forward_size = net->packed_size;
+    for (size_t layer = 0; net->transposed && layer < L; layer++)
+        for (size_t d = 0; d < D; d++)
+            place_lstm_transposed(net, layer, d);
+    for (size_t i = 0; net->transposed && i < heads; i++)
+        net->head[i].w_t = add_transposed(net, find(net, WEIR__DENSE_WEIGHT, i, 0), 0);
 }
 
 static void describe_layers(struct weir__network *net)
@@ -121,14 +139,9 @@ static void place_keep(struct weir__network *net)
         net->lstm[i].keep = keep;
 }
 
-static size_t packed_bytes(const struct weir__network *net)
+size_t weir__network_packed_bytes(const struct weir__network *net)
 {
     return (net->packed_size + weir__round_up(net->config.hidden, WEIR__UNITS)) * net->k->real_size;
-}
-
-static size_t map_bytes(const struct weir__network *net)
-{
-    return net->packed_size * sizeof *net->map;
 }
 
 static size_t lstm_bytes(const struct weir__network *net)
@@ -136,14 +149,19 @@ static size_t lstm_bytes(const struct weir__network *net)
     return net->config.layers * weir__directions(&net->config) * sizeof *net->lstm;
 }
 
-size_t weir__network_packed_bytes(const struct weir__network *net)
+static size_t array_bytes(const struct weir__network *net)
 {
-    return packed_bytes(net) + (net->transposed ? map_bytes(net) : 0);
+    size_t lanes = net->config.layers * weir__directions(&net->config), of_lane = 6, of_head = 3; /* at most */
+    if (net->transposed) {
+        of_lane += 3;
+        of_head++;
+    }
+    return (of_lane * lanes + of_head * weir__dense_count(&net->config)) * sizeof *net->arrays;
 }
 
 size_t weir__network_bytes(const struct weir__network *net)
 {
-    return weir__network_packed_bytes(net) + lstm_bytes(net) + net->params.count * sizeof *net->params.list;
+    return weir__network_packed_bytes(net) + lstm_bytes(net) + array_bytes(net) + net->params.count * sizeof *net->params.list;
 }
 
 static weir_status refuse(struct weir__network *net, weir_error *err)
@@ -165,10 +183,11 @@ weir_status weir__network_plan(struct weir__network *net, const weir_config *res
         return status;
     }
     net->lstm = weir__alloc(a, lstm_bytes(net));
-    if (!net->lstm)
+    net->arrays = weir__alloc(a, array_bytes(net));
+    if (!net->lstm || !net->arrays)
         return refuse(net, err);
     describe_layers(net);
-    place_all(net, &(struct weir__packer){.mode = WEIR__PACK_COUNT, .k = k});
+    place_all(net);
     return WEIR_OK;
 }
 
@@ -176,11 +195,10 @@ weir_status weir__network_new(struct weir__network *net, const weir_config *reso
                               weir_error *err)
 {
     TRY(weir__network_plan(net, resolved, k, training, err));
-    net->packed = weir__alloc(&net->allocator, packed_bytes(net));
-    net->map = net->packed && training ? weir__alloc(&net->allocator, map_bytes(net)) : NULL;
-    if (!net->packed || (training && !net->map))
+    net->packed = weir__alloc(&net->allocator, weir__network_packed_bytes(net));
+    if (!net->packed)
         return refuse(net, err);
-    place_all(net, &(struct weir__packer){.mode = training ? WEIR__PACK_MAP : WEIR__PACK_COUNT, .k = k, .map = net->map});
+    place_all(net);
     place_keep(net);
     return WEIR_OK;
 }
@@ -190,64 +208,63 @@ void weir__network_free(struct weir__network *net)
     if (!net->k)
         return;
     const weir_allocator *a = &net->allocator;
-    weir__free(a, net->map, map_bytes(net));
-    weir__free(a, net->packed, packed_bytes(net));
+    weir__free(a, net->packed, weir__network_packed_bytes(net));
+    weir__free(a, net->arrays, array_bytes(net));
     weir__free(a, net->lstm, lstm_bytes(net));
     weir__params_free(&net->params, a);
     net->k = NULL;
 }
 
-struct pack_job {
-    const struct weir__network *net;
-    size_t size; /* places */
-    const void *from;
-    void *to;
-};
-
-enum { PACK_PIECE = 1 << 15 };
-
-static size_t piece_size(const struct pack_job *job, size_t at)
-{
-    return job->size - at < PACK_PIECE ? job->size - at : PACK_PIECE;
-}
-
-static void pack_piece(void *arg, size_t i)
-{
-    const struct pack_job *job = arg;
-    const struct weir__kernels *k = job->net->k;
-    size_t at = i * PACK_PIECE;
-    k->gather(piece_size(job, at), job->from, job->net->map + at, weir__at(k, job->to, at));
-}
-
-static void unpack_piece(void *arg, size_t i)
-{
-    const struct pack_job *job = arg;
-    const struct weir__kernels *k = job->net->k;
-    size_t at = i * PACK_PIECE;
-    k->scatter(piece_size(job, at), weir__at(k, job->from, at), job->net->map + at, job->to);
-}
-
-void weir__network_pack(struct weir__network *net, const void *weights, const weir_parallel *parallel)
-{
-    struct pack_job job = {net, net->packed_size, weights, net->packed};
-    weir__parallel_for(parallel, (job.size + PACK_PIECE - 1) / PACK_PIECE, pack_piece, &job);
-}
-
-void weir__network_unpack(const struct weir__network *net, const void *packed, void *weights, const weir_parallel *parallel)
-{
-    struct pack_job job = {net, net->forward_size, packed, weights};
-    weir__parallel_for(parallel, (job.size + PACK_PIECE - 1) / PACK_PIECE, unpack_piece, &job);
-}
+/* ---- Between arrays and tensors ---- */
 
 void weir__network_set(struct weir__network *net, const float *const *tensors)
 {
-    place_all(net, &(struct weir__packer){
-                       .mode = WEIR__PACK_WRITE, .k = net->k, .params = &net->params, .packed = net->packed, .from = tensors});
+    for (size_t i = 0; i < net->forward_count; i++) {
+        const struct weir__packed *a = net->arrays + i;
+        weir__packed_write(net->k, a, tensors[a->v - net->params.list], weir__at(net->k, net->packed, a->at));
+    }
 }
 
 void weir__network_get(const struct weir__network *net, size_t index, float *out)
 {
-    struct weir__network view = *net; /* placing the arrays anew finds them where they are */
-    const struct weir__param *only = net->params.list + index;
-    place_all(&view, &(struct weir__packer){.mode = WEIR__PACK_READ, .k = net->k, .packed = net->packed, .only = only, .to = out});
+    for (size_t i = 0; i < net->forward_count; i++) {
+        const struct weir__packed *a = net->arrays + i;
+        if (a->v == net->params.list + index)
+            weir__packed_read(net->k, a, weir__at(net->k, net->packed, a->at), out);
+    }
+}
+
+struct pack_job {
+    const struct weir__network *net;
+    size_t parts; /* of each array */
+    const void *from;
+    void *to;
+};
+
+static void pack_part(void *arg, size_t i)
+{
+    const struct pack_job *job = arg;
+    const struct weir__kernels *k = job->net->k;
+    const struct weir__packed *a = job->net->arrays + i / job->parts;
+    weir__pack(k, a, weir__at(k, job->from, a->v->offset), weir__at(k, job->to, a->at), i % job->parts, job->parts);
+}
+
+static void unpack_part(void *arg, size_t i)
+{
+    const struct pack_job *job = arg;
+    const struct weir__kernels *k = job->net->k;
+    const struct weir__packed *a = job->net->arrays + i / job->parts;
+    weir__unpack(k, a, weir__at(k, job->from, a->at), weir__at(k, job->to, a->v->offset), i % job->parts, job->parts);
+}
+
+void weir__network_pack(struct weir__network *net, const void *weights, const weir_parallel *parallel)
+{
+    struct pack_job job = {net, weir__parallel_threads(parallel), weights, net->packed};
+    weir__parallel_for(parallel, net->array_count * job.parts, pack_part, &job);
+}
+
+void weir__network_unpack(const struct weir__network *net, const void *packed, void *weights, const weir_parallel *parallel)
+{
+    struct pack_job job = {net, weir__parallel_threads(parallel), packed, weights};
+    weir__parallel_for(parallel, net->forward_count * job.parts, unpack_part, &job);
 }

@@ -4,11 +4,12 @@
 #define WEIR_NETWORK_H
 
 #include "../kernel/layer.h"
+#include "pack.h"
 #include "params.h"
 
 enum { WEIR__MAX_HEAD = WEIR_MAX_DENSE + 1 };
 
-/* Packed weights of a resolved configuration. Both the weights and their gradients use the layout of `map`. */
+/* Packed weights of a resolved configuration. Both the weights and their gradients use the layout of `arrays`. */
 struct weir__network {
     const struct weir__kernels *k;
     weir_config config;
@@ -18,17 +19,18 @@ struct weir__network {
     struct weir__dense head[WEIR__MAX_HEAD];
     void *packed;             /* forward weights, then the transposed ones when training, then constants */
     size_t packed_size, forward_size;
-    uint32_t *map;            /* [packed_size]: from which weight each packed number comes; only when training */
+    struct weir__packed *arrays; /* [array_count], the forward ones first */
+    size_t array_count, forward_count;
     bool transposed;
 };
 
 weir_status weir__network_new(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
                               weir_error *err);
 void weir__network_free(struct weir__network *net);
-/* The same without the packed arrays and the map, so that their sizes can be asked; to be freed too. */
+/* The same without the packed arrays, so that their sizes can be asked; to be freed too. */
 weir_status weir__network_plan(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
                                weir_error *err);
-/* Bytes of the packed arrays with the map, and of all that a network holds. */
+/* Bytes of the packed arrays, and of all that a network holds. */
 size_t weir__network_packed_bytes(const struct weir__network *net);
 size_t weir__network_bytes(const struct weir__network *net);
 /* Sets the weights of a network that runs: the data of each tensor of the list. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pack.h"
 
+#include <string.h>
+
 #include "../kernel/layer.h"
 #include "narrow.h"
 
@@ -9,38 +11,7 @@ weir_weights weir__form_held(const struct weir__kernels *k, weir_weights form)
     return k->real_size == sizeof(float) ? form : WEIR_WEIGHTS_F32;
 }
 
-static float weight(const struct weir__packer *p, const struct weir__param *v, size_t i)
-{
-    return p->from[v - p->params->list][i];
-}
-
-/* The weight `i` of tensor v, or padding (SIZE_MAX), at this place. */
-static void put_at(struct weir__packer *p, const struct weir__param *v, size_t i, size_t place, weir_weights form)
-{
-    bool padding = i == SIZE_MAX;
-    void *packed = weir__at(p->k, p->packed, place);
-    if (p->mode == WEIR__PACK_MAP)
-        p->map[place] = padding ? (uint32_t)WEIR__NOWHERE : (uint32_t)(v->offset + i);
-    else if (p->mode == WEIR__PACK_WRITE && !padding) {
-        float w = weight(p, v, i);
-        w = form == WEIR_WEIGHTS_BF16 ? weir__from_bf16(weir__to_bf16(w)) : w;
-        p->k->from_float(1, &w, packed);
-    } else if (p->mode == WEIR__PACK_READ && !padding)
-        p->k->to_float(1, packed, p->to + i);
-}
-
-static void put(struct weir__packer *p, const struct weir__param *v, size_t i)
-{
-    put_at(p, v, i, p->at++, WEIR_WEIGHTS_F32);
-}
-
-/* True if the `count` places of a tensor's array are just stepped over. */
-static bool skips(struct weir__packer *p, const struct weir__param *v, size_t count)
-{
-    bool skip = p->mode == WEIR__PACK_COUNT || (p->mode == WEIR__PACK_READ && v != p->only);
-    p->at += skip ? count : 0;
-    return skip;
-}
+/* ---- The layout ---- */
 
 /* Which row of a (4H, .) matrix a column of a row of panels is, or SIZE_MAX for padding. hidden 0: a plain matrix of n rows. */
 static size_t row_of_column(size_t lanes, size_t hidden, size_t n, size_t column)
@@ -56,13 +27,24 @@ static size_t columns_of(size_t hidden, size_t n)
     return hidden ? weir__round_up(hidden, WEIR__UNITS) * 4 : weir__columns_row(n);
 }
 
-/* Goes over a matrix of `columns` columns, a whole number of panels, as blocks of [K][4][lanes]. */
-#define FOR_EACH_PLACE(p, columns, K, column, k)                                                 \
-    for (size_t block_ = 4 * (p)->k->lanes, first_ = 0; first_ < (columns); first_ += block_)    \
-        for (size_t k = 0; k < (K); k++)                                                         \
-            for (size_t column = first_; column < first_ + block_; column++)
+/* A matrix as the kernels see it: [columns / block][K][4][lanes]. */
+struct matrix {
+    size_t columns, K;
+};
 
-/* Place of W[column][k] in [columns / block][K][4][lanes], of its form: in reals, bfloat16s or bytes. */
+static struct matrix matrix_of(const struct weir__packed *a)
+{
+    if (a->shape == WEIR__TRANSPOSED)
+        return (struct matrix){weir__columns_row(a->v->cols), a->hidden ? columns_of(a->hidden, 0) : a->v->rows};
+    return (struct matrix){columns_of(a->hidden, a->v->rows), a->v->cols};
+}
+
+static bool is_matrix(const struct weir__packed *a)
+{
+    return a->shape == WEIR__MATRIX || a->shape == WEIR__TRANSPOSED;
+}
+
+/* Place of W[column][k] in its form: in reals, bfloat16s or bytes. */
 static size_t place_of(size_t lanes, weir_weights form, size_t K, size_t column, size_t k)
 {
     size_t columns = 4 * lanes, block = column / columns, c = column % columns, vector = c / lanes, lane = c % lanes;
@@ -76,102 +58,200 @@ static size_t place_of(size_t lanes, weir_weights form, size_t K, size_t column,
     }
 }
 
-static size_t reals_of(weir_weights form, size_t columns, size_t K)
+static size_t matrix_size(const struct weir__kernels *k, const struct weir__packed *a)
 {
-    switch (form) {
+    struct matrix m = matrix_of(a);
+    switch (weir__form_held(k, a->form)) {
     case WEIR_WEIGHTS_BF16:
-        return columns * K / 2;
+        return m.columns * m.K / 2;
     case WEIR_WEIGHTS_INT8:
-        return columns + columns * weir__round_up(K, 4) / 4;
+        return m.columns + m.columns * weir__round_up(m.K, 4) / 4;
     default:
-        return columns * K;
+        return m.columns * m.K;
     }
 }
 
-static void bf16_at(struct weir__packer *p, const struct weir__param *w, size_t i, uint16_t *packed)
+size_t weir__packed_size(const struct weir__kernels *k, const struct weir__packed *a)
 {
-    if (p->mode == WEIR__PACK_WRITE)
-        *packed = weir__to_bf16(weight(p, w, i));
-    else
-        p->to[i] = weir__from_bf16(*packed);
+    if (is_matrix(a))
+        return matrix_size(k, a);
+    if (a->shape == WEIR__UNIT_SLOTS)
+        return weir__round_up(a->hidden, WEIR__UNITS) * a->slots;
+    return columns_of(a->hidden, a->v->count);
 }
 
-static void int8_at(struct weir__packer *p, const struct weir__param *w, size_t i, float step, int8_t *packed)
+/* Which number of a vector stands at a place, or SIZE_MAX for padding. */
+static size_t number_at(const struct weir__kernels *k, const struct weir__packed *a, size_t place)
 {
-    if (p->mode == WEIR__PACK_WRITE)
-        *packed = weir__to_int8(weight(p, w, i), step);
-    else
-        p->to[i] = step * (float)*packed;
+    if (a->shape != WEIR__UNIT_SLOTS)
+        return row_of_column(k->lanes, a->hidden, a->v->count, place);
+    size_t row = a->slots * WEIR__UNITS, unit = place / row * WEIR__UNITS + place % WEIR__UNITS, group = place % row / WEIR__UNITS;
+    return unit < a->hidden && group < a->groups ? group * a->hidden + unit : SIZE_MAX;
 }
 
-size_t weir__pack_matrix(struct weir__packer *p, const struct weir__param *w, size_t hidden, weir_weights form)
+/* ---- From and to the numbers of a tensor ---- */
+
+static void write_matrix(const struct weir__kernels *k, const struct weir__packed *a, const float *from, void *packed)
 {
-    weir_weights held = weir__form_held(p->k, form);
-    size_t begin = p->at, columns = columns_of(hidden, w->rows), K = w->cols, lanes = p->k->lanes;
-    if (skips(p, w, reals_of(held, columns, K)))
-        return begin;
-    p->at += reals_of(held, columns, K);
-    float *packed = p->packed ? (float *)weir__at(p->k, p->packed, begin) : NULL;
-    for (size_t column = 0; column < columns; column++) {
-        size_t row = row_of_column(lanes, hidden, w->rows, column);
-        bool padding = row == SIZE_MAX;
-        if (held == WEIR_WEIGHTS_INT8 && p->mode == WEIR__PACK_WRITE)
-            packed[column] = padding ? 0 : weir__int8_step(p->from[w - p->params->list] + row * K, K);
-        for (size_t k = 0; k < K; k++) {
-            size_t i = padding ? SIZE_MAX : row * K + k, place = place_of(lanes, held, K, column, k);
-            if (held == WEIR_WEIGHTS_F32)
-                put_at(p, w, i, begin + place, form);
-            else if (held == WEIR_WEIGHTS_BF16 && !padding)
-                bf16_at(p, w, i, (uint16_t *)(void *)packed + place);
-            else if (!padding)
-                int8_at(p, w, i, packed[column], (int8_t *)(packed + columns) + place);
+    struct matrix m = matrix_of(a);
+    weir_weights held = weir__form_held(k, a->form);
+    float *steps = packed;
+    for (size_t column = 0; column < m.columns; column++) {
+        size_t row = row_of_column(k->lanes, a->hidden, a->v->rows, column);
+        if (row == SIZE_MAX)
+            continue;
+        const float *w = from + row * m.K;
+        if (held == WEIR_WEIGHTS_INT8)
+            steps[column] = weir__int8_step(w, m.K);
+        for (size_t i = 0; i < m.K; i++) {
+            size_t place = place_of(k->lanes, held, m.K, column, i);
+            float rounded = a->form == WEIR_WEIGHTS_BF16 ? weir__from_bf16(weir__to_bf16(w[i])) : w[i];
+            if (held == WEIR_WEIGHTS_BF16)
+                ((uint16_t *)packed)[place] = weir__to_bf16(w[i]);
+            else if (held == WEIR_WEIGHTS_INT8)
+                ((int8_t *)(steps + m.columns))[place] = weir__to_int8(w[i], steps[column]);
+            else
+                k->from_float(1, &rounded, weir__at(k, packed, place));
         }
     }
-    return begin;
 }
 
-size_t weir__pack_transposed(struct weir__packer *p, const struct weir__param *w, size_t hidden)
+static void read_matrix(const struct weir__kernels *k, const struct weir__packed *a, const void *packed, float *to)
 {
-    size_t begin = p->at, K = hidden ? columns_of(hidden, 0) : w->rows, columns = weir__columns_row(w->cols);
-    if (skips(p, w, columns * K))
-        return begin;
-    FOR_EACH_PLACE(p, columns, K, column, k)
-    {
-        size_t row = hidden ? row_of_column(WEIR__UNITS, hidden, 0, k) : k;
-        put(p, w, row == SIZE_MAX || column >= w->cols ? SIZE_MAX : row * w->cols + column);
-    }
-    return begin;
-}
-
-size_t weir__pack_bias(struct weir__packer *p, const struct weir__param *v, size_t hidden)
-{
-    size_t begin = p->at, columns = columns_of(hidden, 0);
-    if (skips(p, v, columns))
-        return begin;
-    for (size_t i = 0; i < columns; i++)
-        put(p, v, row_of_column(p->k->lanes, hidden, 0, i));
-    return begin;
-}
-
-size_t weir__pack_units(struct weir__packer *p, const struct weir__param *v, size_t groups, size_t n, size_t slots)
-{
-    size_t begin = p->at, units = weir__round_up(n, WEIR__UNITS);
-    if (skips(p, v, units * slots))
-        return begin;
-    for (size_t panel = 0; panel < units; panel += WEIR__UNITS)
-        for (size_t i = 0; i < slots * WEIR__UNITS; i++) {
-            size_t unit = panel + i % WEIR__UNITS, group = i / WEIR__UNITS;
-            put(p, v, unit < n && group < groups ? group * n + unit : SIZE_MAX);
+    struct matrix m = matrix_of(a);
+    weir_weights held = weir__form_held(k, a->form);
+    const float *steps = packed;
+    for (size_t column = 0; column < m.columns; column++) {
+        size_t row = row_of_column(k->lanes, a->hidden, a->v->rows, column);
+        for (size_t i = 0; row != SIZE_MAX && i < m.K; i++) {
+            size_t place = place_of(k->lanes, held, m.K, column, i);
+            float *w = to + row * m.K + i;
+            if (held == WEIR_WEIGHTS_BF16)
+                *w = weir__from_bf16(((const uint16_t *)packed)[place]);
+            else if (held == WEIR_WEIGHTS_INT8)
+                *w = steps[column] * (float)((const int8_t *)(steps + m.columns))[place];
+            else
+                k->to_float(1, weir__at(k, packed, place), w);
         }
-    return begin;
+    }
 }
 
-size_t weir__pack_columns(struct weir__packer *p, const struct weir__param *v)
+void weir__packed_write(const struct weir__kernels *k, const struct weir__packed *a, const float *from, void *packed)
 {
-    size_t begin = p->at, columns = weir__columns_row(v->count);
-    if (skips(p, v, columns))
-        return begin;
-    for (size_t i = 0; i < columns; i++)
-        put(p, v, i < v->count ? i : SIZE_MAX);
-    return begin;
+    if (is_matrix(a)) {
+        write_matrix(k, a, from, packed);
+        return;
+    }
+    for (size_t place = 0; place < weir__packed_size(k, a); place++) {
+        size_t i = number_at(k, a, place);
+        if (i != SIZE_MAX)
+            k->from_float(1, from + i, weir__at(k, packed, place));
+    }
+}
+
+void weir__packed_read(const struct weir__kernels *k, const struct weir__packed *a, const void *packed, float *to)
+{
+    if (is_matrix(a)) {
+        read_matrix(k, a, packed, to);
+        return;
+    }
+    for (size_t place = 0; place < weir__packed_size(k, a); place++) {
+        size_t i = number_at(k, a, place);
+        if (i != SIZE_MAX)
+            k->to_float(1, weir__at(k, packed, place), to + i);
+    }
+}
+
+/* ---- From and to reals, at every update of a training ---- */
+
+enum { TILE = 16 }; /* rows of a block that are copied together: they fill lines of the plain matrix, and stay in the nearest cache */
+
+/* Block `block` of a matrix, [K][columns], from and to the rows of the plain one; those that are SIZE_MAX are padding. */
+#define COPY_BLOCK(real)                                                                                                          \
+    static void pack_block_##real(size_t K, size_t columns, const size_t *rows, const real *plain, real *packed)                  \
+    {                                                                                                                             \
+        for (size_t first = 0; first < K; first += TILE)                                                                          \
+            for (size_t c = 0, end = K - first < TILE ? K : first + TILE; c < columns; c++)                                       \
+                for (size_t k = first; rows[c] != SIZE_MAX && k < end; k++)                                                       \
+                    packed[k * columns + c] = plain[rows[c] * K + k];                                                             \
+    }                                                                                                                             \
+    static void unpack_block_##real(size_t K, size_t columns, const size_t *rows, const real *packed, real *plain)                \
+    {                                                                                                                             \
+        for (size_t first = 0; first < K; first += TILE)                                                                          \
+            for (size_t c = 0, end = K - first < TILE ? K : first + TILE; c < columns; c++)                                       \
+                for (size_t k = first; rows[c] != SIZE_MAX && k < end; k++)                                                       \
+                    plain[rows[c] * K + k] = packed[k * columns + c];                                                             \
+    }
+COPY_BLOCK(float)
+COPY_BLOCK(double)
+
+static void pack_matrix_block(const struct weir__kernels *k, const struct weir__packed *a, size_t block, const void *plain, void *packed)
+{
+    size_t rows[WEIR__COLUMNS], columns = 4 * k->lanes, K = a->v->cols;
+    for (size_t c = 0; c < columns; c++)
+        rows[c] = row_of_column(k->lanes, a->hidden, a->v->rows, block * columns + c);
+    void *at = weir__at(k, packed, block * K * columns);
+    if (k->real_size == sizeof(float))
+        pack_block_float(K, columns, rows, plain, at);
+    else
+        pack_block_double(K, columns, rows, plain, at);
+}
+
+static void unpack_matrix_block(const struct weir__kernels *k, const struct weir__packed *a, size_t block, const void *packed, void *plain)
+{
+    size_t rows[WEIR__COLUMNS], columns = 4 * k->lanes, K = a->v->cols;
+    for (size_t c = 0; c < columns; c++)
+        rows[c] = row_of_column(k->lanes, a->hidden, a->v->rows, block * columns + c);
+    const void *at = weir__at(k, packed, block * K * columns);
+    if (k->real_size == sizeof(float))
+        unpack_block_float(K, columns, rows, at, plain);
+    else
+        unpack_block_double(K, columns, rows, at, plain);
+}
+
+/* Rows of the block are pieces of W's rows. */
+static void pack_transposed_block(const struct weir__kernels *k, const struct weir__packed *a, size_t block, const void *plain, void *packed)
+{
+    size_t columns = 4 * k->lanes, K = matrix_of(a).K, first = block * columns, cols = a->v->cols;
+    size_t n = cols <= first ? 0 : cols - first < columns ? cols - first : columns;
+    for (size_t i = 0; n && i < K; i++) {
+        size_t row = a->hidden ? row_of_column(WEIR__UNITS, a->hidden, 0, i) : i;
+        if (row != SIZE_MAX)
+            memcpy(weir__at(k, packed, (block * K + i) * columns), weir__at(k, plain, row * cols + first), n * k->real_size);
+    }
+}
+
+static size_t blocks_of(const struct weir__kernels *k, const struct weir__packed *a)
+{
+    return matrix_of(a).columns / (4 * k->lanes);
+}
+
+void weir__pack(const struct weir__kernels *k, const struct weir__packed *a, const void *reals, void *packed, size_t part, size_t parts)
+{
+    if (is_matrix(a)) {
+        size_t n = blocks_of(k, a);
+        for (size_t block = n * part / parts; block < n * (part + 1) / parts; block++)
+            (a->shape == WEIR__MATRIX ? pack_matrix_block : pack_transposed_block)(k, a, block, reals, packed);
+        return;
+    }
+    for (size_t place = 0; !part && place < weir__packed_size(k, a); place++) {
+        size_t i = number_at(k, a, place);
+        if (i != SIZE_MAX)
+            memcpy(weir__at(k, packed, place), weir__at(k, reals, i), k->real_size);
+    }
+}
+
+void weir__unpack(const struct weir__kernels *k, const struct weir__packed *a, const void *packed, void *reals, size_t part, size_t parts)
+{
+    if (is_matrix(a)) {
+        size_t n = blocks_of(k, a);
+        for (size_t block = n * part / parts; block < n * (part + 1) / parts; block++)
+            unpack_matrix_block(k, a, block, packed, reals);
+        return;
+    }
+    for (size_t place = 0; !part && place < weir__packed_size(k, a); place++) {
+        size_t i = number_at(k, a, place);
+        if (i != SIZE_MAX)
+            memcpy(weir__at(k, reals, i), weir__at(k, packed, place), k->real_size);
+    }
 }

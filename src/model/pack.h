@@ -1,5 +1,4 @@
-/* Where each weight lies in the arrays that the kernels read: the one definition of the layout, used to pack weights, to read them
- * back and to make index maps.
+/* Where each weight lies in the arrays that the kernels read: the one definition of the layout.
  * SPDX-License-Identifier: MIT */
 #ifndef WEIR_PACK_H
 #define WEIR_PACK_H
@@ -7,38 +6,33 @@
 #include "../kernel/kernel.h"
 #include "params.h"
 
-enum weir__pack_mode {
-    WEIR__PACK_COUNT, /* only moves on */
-    WEIR__PACK_MAP,   /* map[place] = number of the weight in the array of all weights */
-    WEIR__PACK_WRITE, /* packed[place] = weight */
-    WEIR__PACK_READ   /* weight = packed[place] */
+/* hidden 0: a plain matrix or vector of n rows. */
+enum weir__packed_shape {
+    WEIR__MATRIX,     /* W (n, cols) -> [panels][cols][64] in its form; a table of doubles rounds the weights but keeps them as its reals */
+    WEIR__TRANSPOSED, /* W^T -> [ceil(cols / 64)][rows of W, of gates in the order [panel][4][16] with padding][64] */
+    WEIR__GATES,      /* the bias of the gates (4H) -> [panels][64] */
+    WEIR__UNIT_SLOTS, /* vectors (groups, n) -> [ceil(n / 16)][slots][16] */
+    WEIR__VECTOR      /* a vector (n) -> [round up to 64] */
 };
 
-/* Walks over packed arrays that lie one behind the other. */
-struct weir__packer {
-    enum weir__pack_mode mode;
-    const struct weir__kernels *k;
-    const struct weir__params *params;
-    size_t at; /* place, in reals */
-    uint32_t *map;
-    void *packed;
-    const float *const *from;       /* [params.count] the data of each tensor */
-    const struct weir__param *only; /* the tensor to read, */
-    float *to;                      /* and where to */
+/* One tensor's array. */
+struct weir__packed {
+    const struct weir__param *v;
+    size_t at; /* where it begins among all packed arrays, in reals */
+    enum weir__packed_shape shape;
+    weir_weights form; /* of WEIR__MATRIX */
+    uint32_t hidden;
+    uint16_t groups, slots;
 };
 
-/* Each goes over the array of one tensor and gives the place where the array begins. hidden 0: a plain matrix. */
-
-/* W (n, cols) -> [panels][cols][64] in its form; a table of doubles rounds the weights but keeps them as its reals */
-size_t weir__pack_matrix(struct weir__packer *p, const struct weir__param *w, size_t hidden, weir_weights form);
-/* W^T -> [ceil(cols / 64)][rows of W, of gates in the order [panel][4][16] with padding][64] */
-size_t weir__pack_transposed(struct weir__packer *p, const struct weir__param *w, size_t hidden);
-/* The bias of the gates (4H) -> [panels][64] */
-size_t weir__pack_bias(struct weir__packer *p, const struct weir__param *v, size_t hidden);
-/* Vectors (groups, n) -> [ceil(n / 16)][slots][16] */
-size_t weir__pack_units(struct weir__packer *p, const struct weir__param *v, size_t groups, size_t n, size_t slots);
-/* A vector (n) -> [round up to 64] */
-size_t weir__pack_columns(struct weir__packer *p, const struct weir__param *v);
+/* How many reals of the table it takes. */
+size_t weir__packed_size(const struct weir__kernels *k, const struct weir__packed *a);
+/* Sets the array at `packed` from the tensor's numbers, and gives these back. Padding is left as it is: 0. */
+void weir__packed_write(const struct weir__kernels *k, const struct weir__packed *a, const float *from, void *packed);
+void weir__packed_read(const struct weir__kernels *k, const struct weir__packed *a, const void *packed, float *to);
+/* The same from and to reals of the table, float32 weights only; of a matrix, part `part` of `parts`. */
+void weir__pack(const struct weir__kernels *k, const struct weir__packed *a, const void *reals, void *packed, size_t part, size_t parts);
+void weir__unpack(const struct weir__kernels *k, const struct weir__packed *a, const void *packed, void *reals, size_t part, size_t parts);
 
 /* The form in which a table of kernels can hold a matrix. */
 weir_weights weir__form_held(const struct weir__kernels *k, weir_weights form);

@@ -6,7 +6,7 @@
 
 enum { TENSORS_OF_LSTM = 6, TENSORS_OF_DENSE = 3, PLACE = 16 };
 
-/* Adds a tensor; false if the total cannot be indexed by 32 bits, the range of the packing's index maps. */
+/* Adds a tensor; false if there are 2^32 weights or more. */
 static bool push(struct weir__params *ps, enum weir__param_kind kind, size_t layer, size_t direction, size_t rows, size_t cols)
 {
     static const char *const stems[] = {"weight_ih", "weight_hh", "bias_ih", "peephole", "slope", "weight_hr", "weight", "bias", "slope"};

@@ -39,7 +39,7 @@ static void counting_free(void *ctx, void *p, size_t size)
 struct constant {
     size_t object, tensor, lane;
 };
-static const struct constant of_model = {2048, 128, 192}, of_run = {448, 0, 224}, of_trainer = {4096, 128, 640}, of_list = {0, 80, 0};
+static const struct constant of_model = {2048, 176, 384}, of_run = {448, 0, 224}, of_trainer = {4096, 192, 928}, of_list = {0, 80, 0};
 
 struct shape {
     size_t L, D, H, P, H16, P64, Hrow; /* Hrow: a row of h */
@@ -171,7 +171,7 @@ static size_t stated_trainer(const weir_model *m, size_t T, size_t B)
     }
     size_t backward = T * B * (row * ((s.turns || s.final) + s.turns + (s.L > 1) * s.D) + s.P64 * s.projected + 8 * s.H16 * s.slopes) +
                       B * (s.P64 + s.H16 + up(s.H, 64) * s.projected + s.L * s.D * (s.P + s.H));
-    return 4 * (5 * W + 3 * F + 2 * X + stack_numbers(&s, T, B, T, true) + backward + head + R * widest) + 16 * (B + T) +
+    return 4 * (5 * W + 2 * F + X + stack_numbers(&s, T, B, T, true) + backward + head + R * widest) + 16 * (B + T) +
            constant(&s, &of_trainer);
 }
 
