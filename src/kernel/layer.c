@@ -40,10 +40,15 @@ bool weir__is_wide(const struct weir__lstm *l)
     return recurrent_weights(l) > MOST_WEIGHTS;
 }
 
-bool weir__shares_rows(const struct weir__lstm *l, size_t rows, const weir_parallel *parallel)
+static bool rows_suffice(size_t rows, const weir_parallel *parallel)
 {
     enum { ROWS_EACH = 4 };
-    return rows >= ROWS_EACH * weir__parallel_threads(parallel) && !weir__is_wide(l);
+    return rows >= ROWS_EACH * weir__parallel_threads(parallel);
+}
+
+bool weir__shares_rows(const struct weir__lstm *l, size_t rows, const weir_parallel *parallel)
+{
+    return rows_suffice(rows, parallel) && !weir__is_wide(l);
 }
 
 /* Rows of the slice that are alive at step s. */
@@ -285,9 +290,29 @@ void weir__lstm_forward(const struct weir__lstm_run *run, const weir_parallel *p
 
 /* ---- LSTM, backward ---- */
 
+/* A product whose panels threads share. */
+struct product_share {
+    const struct weir__kernels *k;
+    const struct weir__product *p;
+    size_t count;
+};
+
+static void product_share(void *arg, size_t i)
+{
+    const struct product_share *share = arg;
+    const struct weir__kernels *k = share->k;
+    struct weir__product part = *share->p;
+    size_t first = part.panels * i / share->count, end = part.panels * (i + 1) / share->count;
+    size_t block = first * WEIR__COLUMNS / block_columns(k);
+    part.panels = end - first;
+    part.w = weir__at(k, part.w, block * part.w_block);
+    part.c = weir__at(k, part.c, block * part.c_block);
+    k->product(&part);
+}
+
 /* c[rows] = W^T a[rows] with packed W^T of K rows; a_block not 0: a holds panels of gates. */
 static void transposed_product(const struct weir__kernels *k, size_t rows, const void *w_t, size_t K, size_t columns, const void *a,
-                               size_t a_row, size_t a_block, void *c, size_t c_row)
+                               size_t a_row, size_t a_block, void *c, size_t c_row, const weir_parallel *parallel)
 {
     struct weir__product p = {
         .rows = rows,
@@ -303,7 +328,8 @@ static void transposed_product(const struct weir__kernels *k, size_t rows, const
         .c_row = c_row,
         .c_block = block_columns(k),
     };
-    k->product(&p);
+    struct product_share share = {k, &p, weir__parallel_threads(parallel)};
+    weir__parallel_for(parallel, share.count, product_share, &share);
 }
 
 static void clear(const struct weir__kernels *k, void *array, size_t begin, size_t end)
@@ -311,7 +337,8 @@ static void clear(const struct weir__kernels *k, void *array, size_t begin, size
     memset(weir__at(k, array, begin), 0, (end - begin) * k->real_size);
 }
 
-static void backward_step(const struct weir__lstm_back *back, struct slice rows, size_t s)
+/* `parallel` shares the product of the step. */
+static void backward_step(const struct weir__lstm_back *back, struct slice rows, size_t s, const weir_parallel *parallel)
 {
     const struct weir__lstm_run *run = back->run;
     const struct weir__kernels *k = run->k;
@@ -337,7 +364,7 @@ static void backward_step(const struct weir__lstm_back *back, struct slice rows,
         memcpy(weir__at(k, back->dh_total, at * d_row), dh, n * d_row * k->real_size);
         dm_row = weir__columns_row(l->hidden);
         dm = weir__at(k, back->dm, row * dm_row);
-        transposed_product(k, n, l->wr_t, l->projected, l->hidden, dh, d_row, 0, dm, dm_row);
+        transposed_product(k, n, l->wr_t, l->projected, l->hidden, dh, d_row, 0, dm, dm_row, parallel);
     }
     void *z = z_at(run, 0, s, row);
     struct weir__cell_backward step = {
@@ -355,7 +382,7 @@ static void backward_step(const struct weir__lstm_back *back, struct slice rows,
         .slopes_row = slopes_row,
     };
     k->cell_backward(l, &step);
-    transposed_product(k, n, l->wh_t, weir__gates_row(l), l->projected, z, block, z_block(run), dh, d_row);
+    transposed_product(k, n, l->wh_t, weir__gates_row(l), l->projected, z, block, z_block(run), dh, d_row, parallel);
 }
 
 static void backward_slice(void *arg, size_t i)
@@ -365,7 +392,7 @@ static void backward_slice(void *arg, size_t i)
     const struct weir__lstm_run *run = back->run;
     struct slice rows = slice_of(run->rows, job->parallel, i);
     for (size_t s = run->steps; s-- > 0;)
-        backward_step(back, rows, s);
+        backward_step(back, rows, s, NULL);
 }
 
 /* dx of all steps is one product. */
@@ -378,14 +405,18 @@ static void dx_slice(void *arg, size_t i)
     struct slice some = slice_of(run->steps * run->rows, job->parallel, i);
     size_t x_row = weir__columns_row(l->inputs);
     transposed_product(run->k, some.end - some.begin, l->wx_t, weir__gates_row(l), l->inputs, z_at(run, 0, 0, some.begin),
-                       block_columns(run->k), z_block(run), weir__at(run->k, back->dx, some.begin * x_row), x_row);
+                       block_columns(run->k), z_block(run), weir__at(run->k, back->dx, some.begin * x_row), x_row, NULL);
 }
 
 void weir__lstm_backward(const struct weir__lstm_back *back, const weir_parallel *parallel)
 {
     const struct weir__lstm_run *run = back->run;
     struct job job = {back, NULL, parallel};
-    weir__parallel_for(parallel, slice_count(run->rows, parallel), backward_slice, &job);
+    if (!rows_suffice(run->rows, parallel) && shares_units(run->l, run->rows, parallel))
+        for (size_t s = run->steps; s-- > 0;)
+            backward_step(back, (struct slice){0, run->rows}, s, parallel);
+    else
+        weir__parallel_for(parallel, slice_count(run->rows, parallel), backward_slice, &job);
     if (back->dx)
         weir__parallel_for(parallel, slice_count(run->steps * run->rows, parallel), dx_slice, &job);
 }
@@ -581,7 +612,7 @@ static void dense_backward_slice(void *arg, size_t i)
     if (d->activation.id != WEIR_IDENTITY)
         k->activate_rows_grad(&d->activation, d->slope, n, row, weir__at(k, job->z, rows.begin * row), dz,
                               job->slopes ? weir__at(k, job->slopes, rows.begin * row) : NULL);
-    transposed_product(k, n, d->w_t, d->units, d->inputs, dz, row, 0, weir__at(k, job->dx, rows.begin * x_row), x_row);
+    transposed_product(k, n, d->w_t, d->units, d->inputs, dz, row, 0, weir__at(k, job->dx, rows.begin * x_row), x_row, NULL);
 }
 
 void weir__dense_backward(const struct weir__kernels *k, const struct weir__dense *d, size_t rows, const void *z, void *dz, void *slopes,
