@@ -148,8 +148,8 @@ static ALWAYS_INLINE void forward_row(forward_step t, weir_weights form, size_t 
 }
 
 /* part[row][block] = start + W a for the rows [row, end) of block q. */
-static void part_product(const struct weir__lstm *l, size_t K, const void *w, const void *a, size_t a_row, const real *start, size_t start_row, size_t row,
-                         size_t end, size_t q, real *part)
+static void part_product(const struct weir__lstm *l, size_t K, const void *w, const void *a, size_t a_row, const real *start,
+                         size_t start_row, size_t row, size_t end, size_t q, real *part)
 {
     struct weir__product p = {
         .rows = end - row,

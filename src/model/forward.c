@@ -501,7 +501,7 @@ static bool pipes(const struct weir__work *w, const struct weir__dropout *dropou
 {
     const weir_config *c = &w->net->config;
     size_t threads = weir__parallel_threads(parallel);
-    return c->direction == WEIR_FORWARD && c->layers >= threads && !(dropout && dropout->between_layers > 0) && w->S > PIPE_STEPS &&
+    return threads > 1 && c->direction == WEIR_FORWARD && c->layers >= threads && !(dropout && dropout->between_layers > 0) && w->S > PIPE_STEPS &&
            !weir__is_wide(w->net->lstm) && !weir__shares_rows(w->net->lstm, w->B, parallel);
 }
 
