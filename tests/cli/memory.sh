@@ -32,7 +32,7 @@ V = info['tensors'][0]['shape'][1]
 F = 4 * 32 * (V + 20 + 1) + 3 * 32 + 64 * 21 + 32
 assert model['weights'] == 4 * F
 assert 5 * 4 * info['parameters'] <= train['weights'] < 5 * 4 * (info['parameters'] + 16 * 6) + 100
-assert abs(train['packed'] - 4 * (3 * F + 2 * (4 * 32 * 64 + 64 * V))) <= 256
+assert abs(train['packed'] - 4 * (2 * F + (4 * 32 * 64 + 64 * V))) <= 256
 assert json.load(open('labels.json'))['running']['stream'] is None"
 expect 0 "impossible" "$WEIR" info labels.weir --memory
 finish
