@@ -352,7 +352,7 @@ WEIR_API weir_status weir_stream_init(weir_stream **out, void *memory, size_t si
  * than they compute, and stay on the caller's thread. Copied; NULL: one thread, as at first. A hook whose threads spin for a while before
  * they sleep answers fastest. */
 WEIR_API void weir_stream_parallel(weir_stream *stream, const weir_parallel *parallel);
-/* One step of all rows: x (B, I) or tokens (B), y (B, O), may be NULL. Allocates nothing, takes no lock, cannot fail. */
+/* One step of all rows: x (B, I) or tokens (B), y (B, O), may be NULL, or x itself where I = O. Allocates nothing, takes no lock, cannot fail. */
 WEIR_API void weir_stream_step(weir_stream *stream, const float *x, float *y);
 WEIR_API void weir_stream_step_tokens(weir_stream *stream, const uint32_t *tokens, float *y);
 /* Sets the state to 0. */

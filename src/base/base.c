@@ -207,8 +207,3 @@ void weir__parallel_for(const weir_parallel *parallel, size_t n, void (*task)(vo
         for (size_t i = 0; i < n; i++)
             task(arg, i);
 }
-
-unsigned weir__parallel_threads(const weir_parallel *parallel)
-{
-    return parallel && parallel->run && parallel->threads ? parallel->threads : 1;
-}

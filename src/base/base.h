@@ -64,6 +64,9 @@ double weir__cospi(double x);
 
 void weir__parallel_for(const weir_parallel *parallel, size_t n, void (*task)(void *arg, size_t i), void *arg);
 /* How many tasks can run at once: at least 1. */
-unsigned weir__parallel_threads(const weir_parallel *parallel);
+static inline unsigned weir__parallel_threads(const weir_parallel *parallel)
+{
+    return parallel && parallel->run && parallel->threads ? parallel->threads : 1;
+}
 
 #endif

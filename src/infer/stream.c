@@ -108,8 +108,14 @@ weir_status weir_stream_init(weir_stream **out, void *memory, size_t size, const
     return weir__ok(err);
 }
 
+/* Whether the model's outputs are the floats that the last cell computes. */
+static bool cell_gives_output(const weir_model *m)
+{
+    return m->net.k->real_size == sizeof(float) && !m->config.projection && !weir__dense_count(&m->config);
+}
+
 /* Gives the layer's new h. */
-static const void *step_layer(weir_stream *s, size_t i, const void *x)
+static const void *step_layer(weir_stream *s, size_t i, const void *x, float *y)
 {
     const struct weir__kernels *k = s->model->net.k;
     const struct weir__lstm *l = s->model->net.lstm + i;
@@ -119,6 +125,7 @@ static const void *step_layer(weir_stream *s, size_t i, const void *x)
     step->h = s->h[i][s->now];
     if (!l->project)
         step->m = h;
+    step->m_too = y;
     weir__cell_step(k, l, step, &s->parallel);
     if (l->project)
         weir__lstm_project(k, l, s->rows, s->m, h);
@@ -144,12 +151,14 @@ static void step_head(weir_stream *s, const void *x, size_t x_row, float *y)
 
 static void step(weir_stream *s, const void *x, float *y)
 {
-    size_t layers = s->model->config.layers;
-    for (size_t i = 0; i < layers; i++)
-        x = step_layer(s, i, x);
+    size_t last = s->model->config.layers - 1;
+    float *from_cell = x != y && cell_gives_output(s->model) ? y : NULL; /* a cell reads x until it has written all of y */
+    for (size_t i = 0; i < last; i++)
+        x = step_layer(s, i, x, NULL);
+    x = step_layer(s, last, x, from_cell);
     s->now = !s->now;
-    if (y)
-        step_head(s, x, weir__hidden_row(s->model->net.lstm + layers - 1), y);
+    if (y && !from_cell)
+        step_head(s, x, weir__hidden_row(s->model->net.lstm + last), y);
 }
 
 void weir_stream_parallel(weir_stream *s, const weir_parallel *parallel)

@@ -108,6 +108,18 @@ static ALWAYS_INLINE void cell(const units *u, bool plain, vec z[4], vec c_old, 
     *m = times(o, value(u, plain, WEIR_TANH, &l->output, SLOPE_OUTPUT, s));
 }
 
+static ALWAYS_INLINE void store_some(real *p, size_t n, vec x) /* the first n */
+{
+    if (n >= LANES) {
+        v_store(p, x);
+        return;
+    }
+    real all[LANES];
+    v_store(all, x);
+    for (size_t i = 0; i < n; i++)
+        p[i] = all[i];
+}
+
 /* Row `row` of block q from its chains to c, m and the tape. */
 static ALWAYS_INLINE void update_units(const units *u, bool plain, const struct weir__cell_forward *s, size_t row, size_t q, vec z[4])
 {
@@ -116,6 +128,8 @@ static ALWAYS_INLINE void update_units(const units *u, bool plain, const struct 
     cell(u, plain, z, v_load((const real *)s->c_old + row * s->c_row + unit), &c, &m);
     v_store((real *)s->c + row * s->c_row + unit, c);
     v_store((real *)s->m + row * s->m_row + unit, m);
+    if (s->m_too)
+        store_some((real *)s->m_too + row * u->l->hidden + unit, u->l->hidden - unit, m);
     if (s->tape) {
         real *tape = (real *)s->tape + q * s->tape_block + row * BLOCK_COLUMNS;
         for (size_t g = 0; g < 4; g++)
@@ -141,7 +155,8 @@ static ALWAYS_INLINE void forward_row(forward_step t, weir_weights form, size_t 
     if (s->x)
         continue_chains(&z, 1, (columns){0, 4 * blocks, x_block}, l->inputs, form, weights_at(form, l->wx, q * x_block), s->x, 0, 1, none);
     continue_chains(&z, 1, (columns){0, 4 * blocks, h_block}, l->projected, form, weights_at(form, l->wh, q * h_block), s->h, 0, 1, none);
-    for (size_t b = 0; b < blocks; b++) {
+    UNROLL for (size_t b = 0; b < blocks; b++)
+    {
         units u = units_of(l, q + b);
         update_units(&u, t.plain, s, 0, q + b, z.v + 4 * b);
     }

@@ -20,7 +20,7 @@
 #define KERNELS weir__kernels_avx512
 #define EXACT weir__exact_avx512
 #define MOST_CHAINS 24
-#define SOLO_BLOCKS 2
+#define SOLO_BLOCKS 1
 #include "vec_avx512.h"
 #include "table.h"
 

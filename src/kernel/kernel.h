@@ -83,6 +83,7 @@ struct weir__cell_forward {
     size_t c_row;
     void *m; /* [rows][panels * 16]; not h */
     size_t m_row;
+    void *m_too; /* [rows][H]: once more, dense; may be NULL */
     void *tape; /* arguments of the four gates, kept for the backward pass, [panels][rows][64]; may be z; may be NULL */
     size_t tape_block;
 };
@@ -169,6 +170,8 @@ struct weir__kernels {
 
 /* The table of an instruction set, or NULL if this build or CPU has none. WEIR_ISA_BEST gives the fastest. */
 const struct weir__kernels *weir__kernels_for(weir_isa isa);
+/* The same for layers of so many units: the best for few is the set whose vectors they fill. */
+const struct weir__kernels *weir__kernels_for_units(weir_isa isa, size_t units);
 
 extern const struct weir__exact weir__exact_scalar, weir__exact_avx2, weir__exact_avx512, weir__exact_neon;
 extern const struct weir__kernels weir__kernels_scalar, weir__kernels_avx2, weir__kernels_avx512, weir__kernels_avx512_vnni,

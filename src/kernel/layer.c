@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "layer.h"
+#include "inline.h"
 
 #include <string.h>
 
@@ -170,6 +171,13 @@ static void step_share(void *arg, size_t i)
     share->k->cell_forward(share->l, &step);
 }
 
+static NEVER_INLINE void share_step(const struct weir__kernels *k, const struct weir__lstm *l, const struct weir__cell_forward *step,
+                                    const weir_parallel *parallel)
+{
+    struct share share = {.k = k, .l = l, .step = step, .count = weir__parallel_threads(parallel)};
+    weir__parallel_for(parallel, share.count, step_share, &share);
+}
+
 void weir__cell_step(const struct weir__kernels *k, const struct weir__lstm *l, struct weir__cell_forward *step,
                      const weir_parallel *parallel)
 {
@@ -178,12 +186,10 @@ void weir__cell_step(const struct weir__kernels *k, const struct weir__lstm *l, 
             k->quantize(step->rows, l->inputs, step->x, step->x_row, step->q->x, step->q->x_step);
         k->quantize(step->rows, l->projected, step->h, step->h_row, step->q->h, step->q->h_step);
     }
-    if (!shares_units(l, step->rows, parallel)) {
+    if (shares_units(l, step->rows, parallel))
+        share_step(k, l, step, parallel);
+    else
         k->cell_forward(l, step);
-        return;
-    }
-    struct share share = {.k = k, .l = l, .step = step, .count = weir__parallel_threads(parallel)};
-    weir__parallel_for(parallel, share.count, step_share, &share);
 }
 
 static void input_share(void *arg, size_t i)

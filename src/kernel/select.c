@@ -54,6 +54,12 @@ const struct weir__kernels *weir__kernels_for(weir_isa isa)
             return table(fastest_first[i]);
 }
 
+const struct weir__kernels *weir__kernels_for_units(weir_isa isa, size_t units)
+{
+    const struct weir__kernels *k = weir__kernels_for(isa), *narrow = weir__kernels_for(WEIR_ISA_AVX2);
+    return isa == WEIR_ISA_BEST && narrow && 2 * units <= k->lanes ? narrow : k;
+}
+
 bool weir_isa_available(weir_isa isa)
 {
     return weir__kernels_for(isa) != NULL;

@@ -45,6 +45,10 @@ static inline vec v_exp_raised(vec x)
 {
     return exp(x);
 }
+static inline vec v_decay_raised(vec x)
+{
+    return exp(-x);
+}
 static inline vec v_exp_raised_low(vec x, vec low)
 {
     return exp(x + low);
@@ -57,6 +61,10 @@ static inline vec v_lower(vec x)
 {
     return x;
 }
+static inline vec v_1_plus(vec raised)
+{
+    return 1 + raised;
+}
 static inline vec v_expm1(vec x)
 {
     return expm1(x);
@@ -64,6 +72,10 @@ static inline vec v_expm1(vec x)
 static inline vec v_expm1_left(vec x)
 {
     return expm1(x);
+}
+static inline vec v_expm1_decay(vec x)
+{
+    return expm1(-2 * x);
 }
 static inline vec v_log1p(vec x)
 {
@@ -127,14 +139,18 @@ static ALWAYS_INLINE vec cubic_of(vec x, vec x2, real c0, real c1, real c2, real
     return v_fma(v_fma(v_set(c3), x, v_set(c2)), x2, v_fma(v_set(c1), x, v_set(c0)));
 }
 
-/* x = n ln 2 + r, |r| <= ln 2 / 2, |x| < 2^15 ln 2; *s = 2^(n + raised) */
-static ALWAYS_INLINE vec reduce(vec x, real raised, vec *s)
+/* m x = n ln 2 + r, |r| <= ln 2 / 2, |m x| < 2^15 ln 2, m a power of two or minus one; *s = 2^(n + raised) */
+static ALWAYS_INLINE vec reduce_multiple(real m, vec x, real raised, vec *s)
 {
     const vec shift = v_set(REAL(0x1.8p23) + raised); /* rounds to an integer */
-    vec shifted = v_fma(x, V(0x1.715476p+0), shift), n = v_sub(shifted, shift);
+    vec shifted = v_fma(x, v_set(m * REAL(0x1.715476p+0)), shift), n = v_sub(shifted, shift);
     *s = v_pow2_shifted(shifted);
-    vec r = v_fma(n, V(-0x1.62e43p-1), x); /* ln 2 in two parts: the product with the first is exact, and so is this difference */
-    return v_fma(n, V(0x1.05c61p-29), r);
+    vec r = v_fma(n, V(-0x1.62e43p-1), v_mul(v_set(m), x)); /* ln 2 in two parts: the product with the first is exact, and so is this */
+    return v_fma(n, V(0x1.05c61p-29), r);                   /* difference */
+}
+static ALWAYS_INLINE vec reduce(vec x, real raised, vec *s)
+{
+    return reduce_multiple(REAL(1.0), x, raised, s);
 }
 /* e^r - 1 */
 static ALWAYS_INLINE vec expm1_reduced(vec r)
@@ -152,6 +168,11 @@ static inline vec v_lower(vec x)
 {
     return v_mul(x, V(0x1p-48));
 }
+/* 1 + e from e raised: sooner than by lowering it first */
+static inline vec v_1_plus(vec raised)
+{
+    return v_fma(raised, V(0x1p-48), V(1.0));
+}
 
 /* e^x, infinity from 88.73 on, 0 below -104. 2^n in two factors, since n may be outside the exponents of normal numbers. */
 static inline vec v_exp(vec x)
@@ -167,6 +188,12 @@ static inline vec v_exp(vec x)
 static inline vec v_exp_raised(vec x)
 {
     vec s, q = expm1_reduced(reduce(v_max(V(-120.0), x), REAL(48.0), &s));
+    return v_fma(s, q, s);
+}
+/* 2^48 e^-x, x >= 0 */
+static inline vec v_decay_raised(vec x)
+{
+    vec s, q = expm1_reduced(reduce_multiple(REAL(-1.0), v_min(V(120.0), x), REAL(48.0), &s));
     return v_fma(s, q, s);
 }
 static inline vec v_exp_raised_low(vec x, vec low)
@@ -186,6 +213,12 @@ static inline vec v_expm1(vec x)
 static inline vec v_expm1_left(vec x)
 {
     vec s, q = expm1_reduced(reduce(v_max(V(-20.0), x), REAL(0.0), &s));
+    return v_fma(s, q, v_sub(s, V(1.0)));
+}
+/* e^-2x - 1, x >= 0 */
+static inline vec v_expm1_decay(vec x)
+{
+    vec s, q = expm1_reduced(reduce_multiple(REAL(-2.0), v_min(V(10.0), x), REAL(0.0), &s));
     return v_fma(s, q, v_sub(s, V(1.0)));
 }
 /* Both, x <= 0; the second with the bits of v_expm1_left */
@@ -324,10 +357,10 @@ static inline vec aside(vec x)
 {
     return v_max(v_set(NEARLY_0), v_abs(x));
 }
-/* 1 / (1 + e^-x) from e = e^-|x|: numerator 1 or e, so that no tail is lost. */
-static inline vec sigmoid_from(vec x, vec e)
+/* 1 / (1 + e^-x) from e^-|x|, raised: numerator 1 or e^-|x|, so that no tail is lost. */
+static inline vec sigmoid_from(vec x, vec raised)
 {
-    return v_div(v_select(v_lt(x, V(0.0)), e, V(1.0)), v_add(V(1.0), e));
+    return v_div(v_select(v_lt(x, V(0.0)), v_lower(raised), V(1.0)), v_1_plus(raised));
 }
 /* sigma' = e / (1 + e)^2, symmetric in x; the numerator may be e or a multiple of it */
 static inline vec sigmoid_slope_from(vec e, vec numerator)
@@ -336,14 +369,13 @@ static inline vec sigmoid_slope_from(vec e, vec numerator)
 }
 static inline void v_sigmoid_pair(vec x, vec *y, vec *d)
 {
-    vec e = v_lower(v_exp_raised(v_neg(aside(x))));
-    *y = sigmoid_from(x, e);
+    vec raised = v_decay_raised(aside(x)), e = v_lower(raised);
+    *y = sigmoid_from(x, raised);
     *d = sigmoid_slope_from(e, e);
 }
 static inline vec v_sigmoid(vec x)
 {
-    vec e = v_lower(v_exp_raised(v_neg(aside(x))));
-    return sigmoid_from(x, e);
+    return sigmoid_from(x, v_decay_raised(aside(x)));
 }
 static inline vec v_sigmoid_slope(vec x)
 {
@@ -354,11 +386,11 @@ static inline vec v_sigmoid_slope(vec x)
 /* tanh |x| = -m / (m + 2), m = e^(-2|x|) - 1, and x beside 0;  tanh' = 4 e / (1 + e)^2, e = e^(-2|x|) */
 static inline vec tanh_from(vec x, vec m)
 {
-    return v_or_tiny(x, v_copysign(v_div(m, v_add(m, V(2.0))), x));
+    return v_or_tiny(x, v_div(v_copysign(m, x), v_add(m, V(2.0))));
 }
 static inline vec v_tanh(vec x)
 {
-    return tanh_from(x, v_expm1_left(v_mul(V(-2.0), aside(x))));
+    return tanh_from(x, v_expm1_decay(aside(x)));
 }
 static inline void v_tanh_pair(vec x, vec *y, vec *d)
 {
@@ -500,7 +532,7 @@ static inline vec v_softplus(vec x, vec beta)
 }
 static inline vec v_softplus_slope(vec x, vec beta)
 {
-    return sigmoid_from(v_mul(beta, x), v_lower(exp_raised_product(x, beta)));
+    return sigmoid_from(v_mul(beta, x), exp_raised_product(x, beta));
 }
 
 static inline vec v_hard_sigmoid(vec x, vec alpha, vec beta)

@@ -94,7 +94,7 @@ weir_status weir_model_new(weir_model **out, const weir_config *config, const we
     weir_status status = weir__config_resolve(config, &resolved, err);
     if (status)
         return status;
-    const struct weir__kernels *k = weir__kernels_for(resolved.isa);
+    const struct weir__kernels *k = weir__kernels_for_units(resolved.isa, resolved.hidden);
     if (!k)
         return weir__fail(err, WEIR_E_UNSUPPORTED, "this CPU or this build has no %s; use \"best\"", weir_isa_name(resolved.isa));
     resolved.isa = k->isa;

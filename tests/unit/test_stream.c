@@ -93,6 +93,7 @@ static weir_model *model_of(weir_config c)
 /* Stacks that differ in everything stepping has to treat. */
 static const weir_config configs[] = {
     {.inputs = INPUTS, .hidden = 5},
+    {.inputs = INPUTS, .hidden = 40, .layers = 2},
     {.inputs = INPUTS, .hidden = 33, .layers = 2, .outputs = 4},
     {.tokens = TOKENS, .hidden = 17, .layers = 3, .outputs = TOKENS, .output = WEIR_SOFTMAX},
     {.inputs = INPUTS, .hidden = 20, .projection = 7, .layers = 2, .outputs = 2, .output = WEIR_GAUSSIAN},
@@ -210,6 +211,28 @@ static void a_state_set_back_continues_alike(void **state)
     }
 }
 
+static void a_step_may_write_its_output_over_its_input(void **state)
+{
+    (void)state;
+    enum { UNITS = 40 };
+    weir_model *m = model_of((weir_config){.inputs = UNITS, .hidden = UNITS});
+    for (uint32_t rows = 1; rows <= 3; rows++) {
+        float x[3 * UNITS], y[3 * UNITS];
+        void *memory, *other;
+        weir_stream *in_place = stream_of(m, rows, &memory), *apart = stream_of(m, rows, &other);
+        for (size_t i = 0; i < rows * UNITS; i++)
+            x[i] = real();
+        for (size_t t = 0; t < 5; t++) {
+            weir_stream_step(apart, x, y);
+            weir_stream_step(in_place, x, x);
+            assert_memory_equal(x, y, rows * UNITS * sizeof *x);
+        }
+        free(memory);
+        free(other);
+    }
+    weir_model_free(m);
+}
+
 static void reset_starts_anew(void **state)
 {
     (void)state;
@@ -317,6 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stepping_gives_the_bits_of_whole_sequences),
         cmocka_unit_test(a_state_set_back_continues_alike),
+        cmocka_unit_test(a_step_may_write_its_output_over_its_input),
         cmocka_unit_test(reset_starts_anew),
         cmocka_unit_test(models_that_cannot_be_stepped_say_so),
         cmocka_unit_test(bad_memory_is_refused),
