@@ -53,8 +53,8 @@ static void write_text(problem *p)
     char inputs[16] = "";
     if (p->inputs != (p->kind == 1 ? 1 : p->hidden))
         snprintf(inputs, sizeof inputs, "-I%u", (unsigned)p->inputs);
-    snprintf(p->text, sizeof p->text, "R%u-%s-L%u-H%u%s-T%u-B%u%s%s", (unsigned)p->kind, forms[p->weights], (unsigned)p->layers, (unsigned)p->hidden, inputs,
-             (unsigned)p->steps, (unsigned)p->rows, p->peepholes ? "-peep" : "", p->tiny ? "-tiny" : "");
+    snprintf(p->text, sizeof p->text, "R%u-%s-L%u-H%u%s-T%u-B%u%s%s", (unsigned)p->kind, forms[p->weights], (unsigned)p->layers,
+             (unsigned)p->hidden, inputs, (unsigned)p->steps, (unsigned)p->rows, p->peepholes ? "-peep" : "", p->tiny ? "-tiny" : "");
 }
 
 bool problem_read(const char *text, problem *p, weir_error *err)
@@ -70,7 +70,8 @@ bool problem_read(const char *text, problem *p, weir_error *err)
     *p = (problem){.kind = kind, .layers = kind == 1 ? 1 : 2, .hidden = 128, .steps = kind < 3 ? 1 : 64, .rows = kind < 3 ? 1 : 16};
     while ((word = strsep(&rest, "-")))
         if (!read_word(word, p))
-            return refuse(err, text, "after the kind come f32, bf16, int8, L, H, I, T or B with a number, peep or tiny, as in R2-f32-L2-H256-T1-B1-peep");
+            return refuse(err, text,
+                          "after the kind come f32, bf16, int8, L, H, I, T or B with a number, peep or tiny, as in R2-f32-L2-H256-T1-B1-peep");
     if (kind == 4 && p->weights != WEIR_WEIGHTS_F32)
         return refuse(err, text, "only float32 weights can be trained");
     if (kind == 4 && p->tiny)

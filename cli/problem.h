@@ -23,7 +23,8 @@ bool problem_read(const char *text, problem *p, weir_error *err);
  * input, which nobody asks for. */
 double problem_flops(const problem *p);
 /* Least seconds of a pass on a machine that does `flops` operations a second, and reads again and again an array of n bytes at
- * bandwidth(ctx, n) bytes a second: each product takes the larger of its arithmetic and the reading of its weights; the cell is free, and so is arithmetic on 8 bits. */
+ * bandwidth(ctx, n) bytes a second: each product takes the larger of its arithmetic and the reading of its weights; the cell is free, and
+ * so is arithmetic on 8 bits. */
 double problem_limit(const problem *p, double flops, double (*bandwidth)(void *ctx, double bytes), void *ctx);
 
 /* The problem on Weir, weights uniform in +-0.1. A pass steps a stream, runs a batch, or takes a gradient.
