@@ -85,6 +85,12 @@ static void *z_at(const struct weir__lstm_run *run, size_t q, size_t step, size_
 
 /* ---- LSTM, forward ---- */
 
+/* Where z holds step s of a piece of time that begins at `first`: a tape keeps the steps of all pieces. */
+static size_t z_step(const struct weir__lstm_run *run, size_t first, size_t s)
+{
+    return run->tape ? s : s - first;
+}
+
 /* z = bias + W x for the steps [first, end) of these rows and the panels [panel, panel_end). A single row takes its steps as the
  * product's rows. */
 static void input_product(const struct weir__lstm_run *run, struct slice rows, size_t first, size_t end, size_t panel, size_t panel_end)
@@ -108,7 +114,7 @@ static void input_product(const struct weir__lstm_run *run, struct slice rows, s
             .a_k = 1,
             .start = weir__at(k, l->bias, panel * WEIR__COLUMNS),
             .start_block = block,
-            .c = z_at(run, panel * WEIR__COLUMNS / block, step, row),
+            .c = z_at(run, panel * WEIR__COLUMNS / block, z_step(run, first, first + step), row),
             .c_row = along_time ? run->rows * block : block,
             .c_block = z_block(run),
         };
@@ -119,8 +125,8 @@ static void input_product(const struct weir__lstm_run *run, struct slice rows, s
 static void look_up(const struct weir__lstm_run *run, struct slice rows, size_t first, size_t end)
 {
     for (size_t s = first; s < end; s++)
-        run->k->look_up(run->l, rows.end - rows.begin, run->tokens + s * run->rows + rows.begin, z_at(run, 0, s - first, rows.begin),
-                        z_block(run));
+        run->k->look_up(run->l, rows.end - rows.begin, run->tokens + s * run->rows + rows.begin,
+                        z_at(run, 0, z_step(run, first, s), rows.begin), z_block(run));
 }
 
 void weir__lstm_project(const struct weir__kernels *k, const struct weir__lstm *l, size_t rows, const void *m, void *h)
@@ -232,7 +238,7 @@ static void forward_step(const struct weir__lstm_run *run, struct slice rows, si
         return;
     size_t h_row = weir__hidden_row(l), c_row = weir__units_row(l), block = block_columns(k);
     void *h_old = weir__at(k, run->h, (s * B + row) * h_row), *h = weir__at(k, run->h, ((s + 1) * B + row) * h_row);
-    void *z = z_at(run, 0, s - first, row);
+    void *z = z_at(run, 0, z_step(run, first, s), row);
     size_t c_slot = run->tape ? s : 0;
     void *m = l->project ? weir__at(k, run->m, (c_slot * B + row) * c_row) : h;
     bool parked = parks_input(run, rows);

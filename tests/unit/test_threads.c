@@ -118,6 +118,52 @@ static void steps_have_the_same_bits(void **state)
     }
 }
 
+/* The loss, and the gradients of all tensors one after another. */
+static double gradient(const weir_model *m, uint32_t rows, const weir_parallel *parallel, float *out)
+{
+    weir_trainer *t;
+    weir_loss loss;
+    weir_error err;
+    weir_train_config how = {.rows = rows, .steps = STEPS, .parallel = parallel};
+    weir_batch b = {.steps = STEPS, .rows = rows, .x = inputs(), .targets = inputs()};
+    if (weir_trainer_new(&t, m, &how, &err) || weir_trainer_backward(t, &b, &loss, &err))
+        fail_msg("%s", err.text);
+    for (size_t i = 0; i < weir_model_tensor_count(m); i++) {
+        weir_tensor tensor = weir_model_tensor(m, i);
+        weir_trainer_gradient(t, i, out);
+        out += (tensor.rows ? tensor.rows : 1) * tensor.cols;
+    }
+    weir_trainer_free(t);
+    return loss.sum;
+}
+
+static void gradients_have_the_same_bits(void **state)
+{
+    (void)state;
+    static const weir_config trained[] = {
+        {.inputs = INPUTS, .hidden = 20, .layers = 2, .outputs = INPUTS},
+        {.inputs = INPUTS, .hidden = 20, .layers = 5, .projection = 7, .outputs = INPUTS},
+        {.inputs = INPUTS, .hidden = 70, .layers = 3, .candidate = {.id = WEIR_PRELU}, .outputs = INPUTS},
+        {.inputs = INPUTS, .hidden = 20, .layers = 2, .direction = WEIR_BOTH, .outputs = INPUTS},
+    };
+    for (size_t i = 0; i < sizeof trained / sizeof *trained; i++) {
+        weir_model *m = model_of(trained[i]);
+        size_t bytes = weir_model_parameters(m) * sizeof(float);
+        float *one = malloc(bytes), *many = malloc(bytes);
+        for (uint32_t rows = 1; rows <= MOST_ROWS; rows++)
+            for (unsigned threads = 2; threads <= 5; threads++) {
+                weir_parallel pool = {run_backwards, NULL, threads};
+                double loss = gradient(m, rows, NULL, one);
+                assert_true(gradient(m, rows, &pool, many) == loss);
+                if (memcmp(one, many, bytes) != 0)
+                    fail_msg("configuration %zu, %u rows: %u threads change the gradient", i, (unsigned)rows, threads);
+            }
+        free(one);
+        free(many);
+        weir_model_free(m);
+    }
+}
+
 static void small_stacks_use_the_threads_layer_by_layer(void **state)
 {
     (void)state;
@@ -139,6 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_have_the_same_bits),
         cmocka_unit_test(steps_have_the_same_bits),
+        cmocka_unit_test(gradients_have_the_same_bits),
         cmocka_unit_test(small_stacks_use_the_threads_layer_by_layer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
