@@ -475,6 +475,28 @@ WEIR_API weir_status weir_model_parse(weir_model **out, const void *bytes, size_
 /* Writes the file beside `path`, syncs it, and renames it over `path`: readers see the old file or the new one, never a part. */
 WEIR_API weir_status weir_model_save(const weir_model *model, const char *path, weir_error *err);
 
+/* Weights of other frameworks: a safetensors file whose arrays have the names, shapes and orders of gates of a layout. docs/interop.md says
+ * what each one looks like and what is lost. */
+typedef struct weir_layout {
+    const char *name;   /* "pytorch", "keras", "tf1", ...: weir_layout_name */
+    const char *prefix; /* Import: only arrays whose names begin so are read, the others left out. NULL: all, and each must have a place. */
+    bool set_forget_bias; /* what the framework adds to the forget gate's bias while it runs; else as the layout has it: */
+    float forget_bias;    /* 1 for tf1 and tf-block, 0 for the others */
+} weir_layout;
+
+/* Name of layout `index`, or NULL behind the last. */
+WEIR_API const char *weir_layout_name(size_t index);
+/* Makes a model of the weights at `path`: F64 (rounded), F32, F16 or BF16. Sizes, directions, peepholes and the head, one linear layer, come
+ * from names and shapes. `config` (may be NULL) has what they do not tell: allocator, isa, notes, a reverse direction, activations, clips,
+ * tokens, output and readout; sizes that it has must be those of the file. Files of weir_model_export tell all that themselves; what `config`
+ * sets goes before. Arrays check.x (T, B, I) or (T, B) tokens, check.y and, if wanted, check.h0, check.c0, check.lengths, at most 4096
+ * numbers in all, are kept in the notes: {"check": {"x": {"shape": [...], "data": [...]}, ...}}. Every error names the array. */
+WEIR_API weir_status weir_model_import(weir_model **out, const char *path, const weir_layout *layout, const weir_config *config,
+                                       weir_error *err);
+/* Writes the model's weights in a layout, float32, as weir_model_save writes. WEIR_E_UNSUPPORTED for what the framework does not have; what
+ * it has settings for stands in the file's metadata. */
+WEIR_API weir_status weir_model_export(const weir_model *model, const char *path, const weir_layout *layout, weir_error *err);
+
 #ifdef __cplusplus
 }
 #endif

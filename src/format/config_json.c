@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CONFIG_LIMIT = 8 << 10 };
+
 /* ---- Fields ---- */
 
 static const char *const directions[] = {"forward", "reverse", "both", NULL};
@@ -238,10 +240,9 @@ static const struct field *find_field(const char *name)
     return NULL;
 }
 
-weir_status weir__config_from_json(weir_config *config, json_t *json, const char **field, weir_error *err)
+static weir_status config_from_json(weir_config *config, json_t *json, char field[WEIR__FIELD_SIZE], weir_error *err)
 {
-    *config = (weir_config){0};
-    *field = "format";
+    strcpy(field, "format");
     if (!json_is_object(json))
         return weir__fail(err, WEIR_E_FORMAT, "the configuration is no JSON object");
     if (json_integer_value(json_object_get(json, "format")) != WEIR__CONFIG_FORMAT)
@@ -252,7 +253,7 @@ weir_status weir__config_from_json(weir_config *config, json_t *json, const char
     {
         if (!strcmp(name, "format"))
             continue;
-        *field = name;
+        snprintf(field, WEIR__FIELD_SIZE, "%s", name);
         const struct field *known = find_field(name);
         if (!known)
             return weir__fail(err, WEIR_E_FORMAT, "the configuration has an unknown field %.60s", name);
@@ -260,4 +261,19 @@ weir_status weir__config_from_json(weir_config *config, json_t *json, const char
             return weir__fail(err, WEIR_E_FORMAT, "the configuration's field %s has a value that it cannot have", name);
     }
     return WEIR_OK;
+}
+
+weir_status weir__config_from_text(weir_config *config, const char *text, char field[WEIR__FIELD_SIZE], weir_error *err)
+{
+    *config = (weir_config){0};
+    *field = 0;
+    if (strlen(text) > CONFIG_LIMIT)
+        return weir__fail(err, WEIR_E_FORMAT, "the configuration has more than 8 KiB");
+    json_error_t error;
+    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    if (!json)
+        return weir__fail(err, WEIR_E_FORMAT, "the configuration is no valid JSON: %s", error.text);
+    weir_status status = config_from_json(config, json, field, err);
+    json_decref(json);
+    return status;
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_LIMIT = 8 << 10, NOTES_LIMIT = 1 << 20, TENSOR_NAME = sizeof((weir_tensor *)0)->name };
+enum { NOTES_LIMIT = 1 << 20, TENSOR_NAME = sizeof((weir_tensor *)0)->name };
 
 /* ---- PyTorch's second bias ---- */
 
@@ -78,23 +78,6 @@ static weir_status blame_file(const contents *c, const char *name, weir_status s
     return status;
 }
 
-static weir_status read_config_text(contents *c, const char *text, weir_error *err)
-{
-    size_t where = weir__safetensors_where(&c->file, "weir");
-    if (strlen(text) > CONFIG_LIMIT)
-        return weir__fail_at(err, WEIR_E_FORMAT, where, "the configuration has more than 8 KiB");
-    json_error_t error;
-    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    if (!json)
-        return weir__fail_at(err, WEIR_E_FORMAT, where, "the configuration is no valid JSON: %s", error.text);
-    const char *field;
-    weir_status status = weir__config_from_json(&c->config, json, &field, err);
-    if (status)
-        status = blame_file(c, field, status, err);
-    json_decref(json);
-    return status;
-}
-
 static weir_status read_metadata(contents *c, weir_isa isa, weir_error *err)
 {
     const char *config = json_string_value(json_object_get(c->file.metadata, "weir")),
@@ -106,9 +89,10 @@ static weir_status read_metadata(contents *c, weir_isa isa, weir_error *err)
                              "__metadata__ may hold the keys weir and notes only");
     if (notes && strlen(notes) > NOTES_LIMIT)
         return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, "notes"), "notes has more than 1 MiB");
-    weir_status status = read_config_text(c, config, err);
+    char field[WEIR__FIELD_SIZE];
+    weir_status status = weir__config_from_text(&c->config, config, field, err);
     if (status)
-        return status;
+        return blame_file(c, *field ? field : "weir", status, err);
     weir_config given = c->config;
     given.notes = notes;
     given.isa = isa;
@@ -133,17 +117,6 @@ static weir_status check_finite(const weir__entry *entry, const float *data, siz
     return WEIR_OK;
 }
 
-static weir_status fail_shape(const contents *c, const char *name, size_t rows, size_t cols, weir_error *err)
-{
-    char shape[64];
-    if (rows)
-        snprintf(shape, sizeof shape, "(%zu, %zu)", rows, cols);
-    else
-        snprintf(shape, sizeof shape, "(%zu)", cols);
-    return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, name), "tensor %s must have the shape %s", name,
-                         shape);
-}
-
 /* The entry of an array that the configuration asks for. */
 static weir_status take_entry(contents *c, const char *name, size_t rows, size_t cols, weir__dtype dtype, const weir__entry **entry,
                               weir_error *err)
@@ -151,8 +124,12 @@ static weir_status take_entry(contents *c, const char *name, size_t rows, size_t
     const weir__entry *e = *entry = weir__safetensors_find(&c->file, name);
     if (!e)
         return weir__fail_at(err, WEIR_E_FORMAT, 8, "the configuration needs a tensor %s, which the file lacks", name);
-    if (e->rows != rows || e->cols != cols)
-        return fail_shape(c, name, rows, cols, err);
+    size_t rank = rows ? 2 : 1, dims[] = {rows ? rows : cols, cols};
+    if (e->rank != rank || memcmp(e->dims, dims, rank * sizeof *dims)) {
+        char shape[WEIR__SHAPE_SIZE];
+        return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, name), "tensor %s must have the shape %s", name,
+                             weir__shape_text(rank, dims, shape));
+    }
     if (e->dtype != dtype)
         return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, name), "tensor %s must have the dtype %s", name,
                              weir__dtype_name(dtype));
@@ -303,7 +280,7 @@ static weir_status open_contents(contents *c, const void *bytes, size_t size, we
                                  weir_error *err)
 {
     *c = (contents){.allocator = weir__allocator(allocator)};
-    weir_status status = weir__safetensors_open(&c->file, bytes, size, err);
+    weir_status status = weir__safetensors_open(&c->file, bytes, size, WEIR__OF_MODELS, err);
     if (!status)
         status = read_metadata(c, isa, err);
     if (!status)
@@ -312,10 +289,8 @@ static weir_status open_contents(contents *c, const void *bytes, size_t size, we
         status = allocate_contents(c, size, err);
     if (!status)
         status = take_all_tensors(c, err);
-    if (status && err) /* names from a file may hold anything; a terminal shall not obey them */
-        for (char *p = err->text; *p; p++)
-            if (*p < ' ' || *p > '~')
-                *p = '?';
+    if (status)
+        weir__make_printable(err);
     return status;
 }
 
@@ -360,7 +335,7 @@ typedef struct listing {
 static weir__array *list_array(listing *l, const char *name, size_t rows, size_t cols, weir__dtype dtype, const void *data)
 {
     weir__array *a = &l->list[l->count++];
-    *a = (weir__array){.rows = rows, .cols = cols, .dtype = dtype, .data = data};
+    *a = (weir__array){.rank = rows ? 2 : 1, .dims = {rows ? rows : cols, rows ? cols : 0}, .dtype = dtype, .data = data};
     strcpy(a->name, name);
     return a;
 }
