@@ -431,11 +431,9 @@ static weir_status fit_config(import *im, const weir_config *given)
     c->no_peepholes = !f->has[WEIR__PEEPHOLE];
     c->allocator = &im->allocator;
     weir_config resolved;
-    weir_status status = weir__config_resolve(c, &resolved, im->err);
-    if (status && !given && im->err)
-        im->err->status = WEIR_E_FORMAT;
-    if (status)
-        return given ? status : WEIR_E_FORMAT;
+    bool blame_caller = given && !json_object_get(im->st.metadata, "settings");
+    if (weir__config_resolve(c, &resolved, im->err))
+        return blame_caller ? WEIR_E_ARGUMENT : WEIR_E_FORMAT;
     *c = resolved;
     return WEIR_OK;
 }
