@@ -8,7 +8,8 @@
 /* ---- The layouts ---- */
 
 /* clang-format off */
-#define LINEAR(weight, axes_, bias) {{.names = weight, .axes = axes_, .kind = WEIR__DENSE_WEIGHT}, {.names = bias, .axes = "o", .kind = WEIR__DENSE_BIAS}}
+#define LINEAR(weight, axes_, bias) \
+    {{.names = weight, .axes = axes_, .kind = WEIR__DENSE_WEIGHT}, {.names = bias, .axes = "o", .kind = WEIR__DENSE_BIAS}}
 #define GATE(names_, kind_, axes_, gate_) {.names = names_, .axes = axes_, .kind = kind_, .gate = gate_}
 #define PEEPHOLE(names_, gate_) {.names = names_, .axes = "o", .kind = WEIR__PEEPHOLE, .gate = gate_, .optional = true}
 #define REFUSED(names_, reason_) {.names = names_, .reason = reason_}

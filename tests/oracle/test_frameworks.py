@@ -95,7 +95,8 @@ torch.manual_seed(1)
 class Model(torch.nn.Module):
     def __init__(self, **options):
         super().__init__()
-        self.lstm, self.fc = torch.nn.LSTM(4, 5, **options), torch.nn.Linear((options.get("proj_size") or 5) * (1 + options.get("bidirectional", 0)), 2)
+        self.lstm = torch.nn.LSTM(4, 5, **options)
+        self.fc = torch.nn.Linear((options.get("proj_size") or 5) * (1 + options.get("bidirectional", 0)), 2)
 torch.save(Model(num_layers=2, bidirectional=True, proj_size=3).state_dict(), "plain.pt")
 torch.save({"epoch": 3, "model": Model(bias=False).half().state_dict()}, "nested.pt")
 torch.save(Model().bfloat16().state_dict(), "narrow.pt")

@@ -153,7 +153,9 @@ weights, _ = read("odd.weir")
 assert (weights["lstm.bias_ih_l0"][H : 2 * H] == (odd[stem + "bias"][2 * H : 3 * H].astype(float) + 1).astype(np.float32)).all()
 assert weir("odd.weir", "odd-back.safetensors", "--layout", "tf1").returncode == 0
 back = read("odd-back.safetensors")[0][stem + "bias"]
-assert np.abs(back - odd[stem + "bias"]).max() <= 2**-22 and (np.delete(back, slice(2 * H, 3 * H)) == np.delete(odd[stem + "bias"], slice(2 * H, 3 * H))).all()
+assert np.abs(back - odd[stem + "bias"]).max() <= 2**-23
+others = np.arange(4 * H) // H != 2
+assert (back[others] == odd[stem + "bias"][others]).all()
 
 
 # ---- PyTorch ----

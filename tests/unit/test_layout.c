@@ -446,7 +446,8 @@ static void every_rule_of_the_container_is_kept(void **state)
         {"lstm.weight_ih_l0\"", "lstm.weight_ih_l2\"", "lstm.weight_ih_l0_reverse is of one direction alone", WEIR_E_FORMAT},
         {"lstm.weight_ih_l0\"", "lstm.weight_ih_l1\"", "duplicate object key", WEIR_E_FORMAT},
         {"lstm.weight_ih_l0_reverse", "lstm.weight_ih_l0_backward", "lstm.weight_ih_l0_backward has no place", WEIR_E_FORMAT},
-        {"lstm.weight_ih_l0_reverse", "gru.weight_ih_l0_reverse", "lstm.weight_ih_l0 is not of the layer behind that of gru.weight_ih_l0_reverse", WEIR_E_FORMAT},
+        {"lstm.weight_ih_l0_reverse", "gru.weight_ih_l0_reverse",
+         "lstm.weight_ih_l0 is not of the layer behind that of gru.weight_ih_l0_reverse", WEIR_E_FORMAT},
         {"lstm.bias_hh_l0\"", "lstm.bias_xx_l0\"", "lstm.bias_xx_l0 has no place", WEIR_E_FORMAT},
         {"lstm.weight_hr_l1\"", "lstm.peephole_l1\"", "lstm.peephole_l0 is missing", WEIR_E_FORMAT},
         {"head.0.bias", "head.1.bias", "head.0.weight has no bias beside it", WEIR_E_FORMAT},
@@ -510,7 +511,8 @@ static void every_layout_has_its_rules(void **state)
     } cases[] = {
         {"keras", "lstm/lstm_cell/kernel", "lstm/cell/kernel", "lstm/cell/kernel has no bias beside it"},
         {"keras", "lstm/lstm_cell/recurrent_kernel", "lstm/gru_cell/recurrent_kernel", "lstm/gru_cell/recurrent_kernel has no place"},
-        {"keras", "lstm_1/lstm_cell/recurrent_kernel", "lstm_3/lstm_cell/recurrent_kernel", "lstm_3/lstm_cell/recurrent_kernel is not of the layer behind"},
+        {"keras", "lstm_1/lstm_cell/recurrent_kernel", "lstm_3/lstm_cell/recurrent_kernel",
+         "lstm_3/lstm_cell/recurrent_kernel is not of the layer behind"},
         {"keras", "\"lstm/lstm_cell/bias\"", "\"lstm/lstm_cell/beta\"", "lstm/lstm_cell/beta has no place"},
         {"keras", "\"shape\":[5,20]", "\"shape\":[20,5]", "recurrent_kernel has the shape (20, 5)"},
         {"keras", "\"shape\":[5,20]", "\"shape\":[4,25]", "recurrent_kernel has the shape (4, 25), which no LSTM can have"},
@@ -804,7 +806,8 @@ static void huge_counts_are_refused(void **state)
     (void)state;
     static const size_t counts[] = {1, 100, 900, 1000, 1179, 2000, 5000, 13000, 100000};
     static const char *const each[] = {
-        "\"#\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},",  "\"weight_ih_l#\":{\"dtype\":\"F32\",\"shape\":[0,0],\"data_offsets\":[0,0]},",
+        "\"#\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},",
+        "\"weight_ih_l#\":{\"dtype\":\"F32\",\"shape\":[0,0],\"data_offsets\":[0,0]},",
         "\"#.weight\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]},", "\"weight_ih_l#\":[],", "\"#\":{\"a\":[],\"b\":{}},",
     };
     for (size_t s = 0; s < sizeof each / sizeof *each; s++)
@@ -925,16 +928,19 @@ static void a_check_is_kept_in_the_notes(void **state)
         {X Y, "plain text", "check.x has no place in the notes, which are no JSON object"},
         {X Y, "[1]", "check.x has no place in the notes"},
         {"\"check.y\":{\"dtype\":\"F32\",\"shape\":[2,2,1],\"data_offsets\":[32,48]}", NULL, "check.y stands without check.x"},
-        {"\"check.x\":{\"dtype\":\"F32\",\"shape\":[2,1,2],\"data_offsets\":[32,48]}", NULL, "check.x has the shape (2, 1, 2), but must have (2, 1, 1)"},
+        {"\"check.x\":{\"dtype\":\"F32\",\"shape\":[2,1,2],\"data_offsets\":[32,48]}", NULL,
+         "check.x has the shape (2, 1, 2), but must have (2, 1, 1)"},
         {"\"check.x\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[32,48]}", NULL, "check.x has the shape (4)"},
         {"\"check.x\":{\"dtype\":\"F32\",\"shape\":[4,1],\"data_offsets\":[32,48]}", NULL, "check.x has the shape (4, 1)"},
-        {"\"check.x\":{\"dtype\":\"F32\",\"shape\":[0,1,1],\"data_offsets\":[32,32]},\"check.y\":{\"dtype\":\"F32\",\"shape\":[4,1,1],\"data_offsets\":[32,48]}",
+        {"\"check.x\":{\"dtype\":\"F32\",\"shape\":[0,1,1],\"data_offsets\":[32,32]},"
+         "\"check.y\":{\"dtype\":\"F32\",\"shape\":[4,1,1],\"data_offsets\":[32,48]}",
          NULL, "check.x has the shape (0, 1, 1)"},
         {"\"check.x\":{\"dtype\":\"I32\",\"shape\":[4,1,1],\"data_offsets\":[32,48]}", NULL, "check.x must have the dtype"},
         {X "\"check.y\":{\"dtype\":\"F32\",\"shape\":[1,2,1],\"data_offsets\":[40,48]}", NULL, "check.y has the shape (1, 2, 1)"},
         {X "\"check.h0\":{\"dtype\":\"F32\",\"shape\":[2,1,1],\"data_offsets\":[40,48]}", NULL, "check.h0 has the shape (2, 1, 1)"},
         {X "\"check.c0\":{\"dtype\":\"F32\",\"shape\":[1,1,2],\"data_offsets\":[40,48]}", NULL, "check.c0 has the shape (1, 1, 2)"},
-        {X "\"check.lengths\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[40,48]}", NULL, "check.lengths has the shape (2), but must have (1)"},
+        {X "\"check.lengths\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[40,48]}", NULL,
+         "check.lengths has the shape (2), but must have (1)"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         f = file_with_check(cases[i].check, cases[i].notes);
