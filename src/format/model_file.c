@@ -418,22 +418,6 @@ static void list_arrays(listing *l, const weir_model *model, const struct weir__
         }
 }
 
-/* {"weir": the configuration as text, "notes": ...}; NULL without memory, or if notes is no UTF-8. */
-static json_t *build_metadata(const weir_config *config)
-{
-    json_t *json = weir__config_to_json(config), *metadata = NULL;
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    if (text)
-        metadata = json_pack("{ss}", "weir", text);
-    if (metadata && *config->notes && json_object_set_new(metadata, "notes", json_string(config->notes))) {
-        json_decref(metadata);
-        metadata = NULL;
-    }
-    free(text);
-    json_decref(json);
-    return metadata;
-}
-
 static weir_status write_bytes(const weir_allocator *a, const weir_model *model, void **bytes, size_t *size, weir_error *err)
 {
     const weir_config *config = weir_model_config(model);
@@ -447,7 +431,7 @@ static weir_status write_bytes(const weir_allocator *a, const weir_model *model,
     void *list = weir__alloc(a, list_size), *floats = weir__alloc(a, floats_size), *narrow = weir__alloc(a, narrow_size),
          *zeros = weir__alloc(a, zeros_size);
     listing l = {.list = list, .floats = floats, .bytes = narrow, .zeros = zeros};
-    json_t *metadata = build_metadata(config);
+    json_t *metadata = weir__metadata_to_json(config);
     if (!list || !floats || !narrow || !zeros)
         status = weir__fail(err, WEIR_E_NOMEM, "no memory for a copy of the weights");
     else if (!metadata)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#include "format/onnx_activation.h"
+
+static const weir__cell_activation records[] = {
+    {"Sigmoid", WEIR_SIGMOID, false, false, 0, 0},
+    {"Tanh", WEIR_TANH, false, false, 0, 0},
+    {"Relu", WEIR_RELU, false, false, 0, 0},
+    {"Affine", WEIR_IDENTITY, true, true, 1, 0}, /* alpha x + beta */
+    {"LeakyRelu", WEIR_LEAKY_RELU, true, false, 0.01f, 0},
+    {"Elu", WEIR_ELU, true, false, 1, 0},
+    {"ScaledTanh", WEIR_SCALED_TANH, true, true, 1, 1},
+    {"HardSigmoid", WEIR_HARD_SIGMOID, true, true, 0.2f, 0.5f},
+    {"Softsign", WEIR_SOFTSIGN, false, false, 0, 0},
+    {"Softplus", WEIR_SOFTPLUS, false, false, 0, 0},
+};
+
+const weir__cell_activation *weir__cell_activation_get(weir_activation_id id)
+{
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++)
+        if (records[i].id == id)
+            return records + i;
+    return NULL;
+}
+
+bool weir__cell_activation_fits(const weir_activation *a)
+{
+    return weir__cell_activation_get(a->id) && (a->id != WEIR_SOFTPLUS || a->beta == 1);
+}
