@@ -2,7 +2,7 @@
  * is not known here.
  *
  * The file's bytes must outlive the graph: names, strings and the numbers of tensors are read where they stand. The graph's own memory is at
- * most the file's size and 1/2 MiB. Source of the format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, IR versions 3 to 13.
+ * most the file's size and 1/2 MiB. Source of the format: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, any IR version.
  * SPDX-License-Identifier: MIT */
 #ifndef WEIR_ONNX_H
 #define WEIR_ONNX_H
@@ -10,8 +10,9 @@
 #include "base/base.h"
 
 enum {
-    WEIR__ONNX_RANK = 8,        /* most dimensions of a tensor */
-    WEIR__ONNX_NONE = -1        /* index of nothing: an input that was left out, a value without a producer ... */
+    WEIR__ONNX_RANK = 8,  /* most dimensions of a tensor */
+    WEIR__ONNX_NONE = -1, /* index of nothing: an input that was left out, a value without a producer ... */
+    WEIR__SHOWN = 64      /* bytes of a name in a message */
 };
 
 /* A piece of the file: no 0 at its end. */
@@ -22,6 +23,8 @@ typedef struct weir__text {
 
 bool weir__text_is(weir__text text, const char *word);
 bool weir__text_equal(weir__text a, weir__text b);
+/* The beginning of a text for a message, in `room`: what is not printable becomes '?'. */
+const char *weir__text_show(char room[WEIR__SHOWN], weir__text text);
 
 /* TensorProto.DataType; the others are refused. */
 typedef enum weir__onnx_type {
@@ -134,8 +137,7 @@ void weir__onnx_close(weir__onnx *graph);
 const weir__onnx_attribute *weir__onnx_find(const weir__onnx_node *node, const char *name);
 /* The initializer behind a value, or NULL; also NULL if the value is an input of the graph, whose default the caller may replace. */
 const weir__onnx_tensor *weir__onnx_constant(const weir__onnx *graph, int32_t value);
-/* Fails with `node NAME (TYPE) ...`, for a node without a name `node number N (TYPE) ...`, the sentence's rest being the format. What is not
- * printable in it becomes '?'. */
+/* Fails with `node NAME (TYPE) ...`, for a node without a name `node number N (TYPE) ...`, counted from 0, the sentence's rest being the format. */
 weir_status weir__onnx_refuse(const weir__onnx *graph, const weir__onnx_node *node, weir_status status, weir_error *err, const char *format, ...)
     WEIR__PRINTF(5, 6);
 
