@@ -361,6 +361,13 @@ static weir_status take(const reader *r, size_t n, size_t size, void *out)
     return WEIR_OK;
 }
 
+void *weir__onnx_take(weir__onnx *graph, size_t bytes)
+{
+    void *place = NULL;
+    take(&(reader){.graph = graph}, bytes ? 1 : 0, bytes, &place);
+    return place;
+}
+
 void weir__onnx_close(weir__onnx *graph)
 {
     for (struct weir__onnx_chunk *chunk = graph->chunks, *next; chunk; chunk = next) {

@@ -326,7 +326,7 @@ static label lstm_node(exporter *e, label x, size_t layer)
         peepholes = gates_constant(e, "P", WEIR__PEEPHOLE, layer, peephole_places, PEEPHOLES, (int64_t[]){D, PEEPHOLES * H}, 2, 0);
     label in[] = {x, w, r, b, none, state_of_layer(e, e->h0, layer), state_of_layer(e, e->c0, layer), peepholes};
     size_t ins = !c->no_peepholes ? 8 : *e->h0.text ? 7 : 4;
-    bool top_unused = layer + 1 == c->layers && c->outputs && c->readout == WEIR_FINAL_STATE;
+    bool top_unused = layer + 1 == c->layers && c->readout == WEIR_FINAL_STATE;
     label y = weir__encode_label(&e->encoder, "Y"), yh = weir__encode_label(&e->encoder, "Y_h"), yc = weir__encode_label(&e->encoder, "Y_c");
     label out[] = {top_unused ? none : y, yh, yc};
     cell_attributes attributes;
