@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/io.h"
+#include "format/bias.h"
 #include "format/config_json.h"
+#include "format/onnx.h"
+#include "format/onnx_model.h"
 #include "format/safetensors.h"
 #include "model/narrow.h"
 #include "model/params.h"
@@ -210,12 +213,11 @@ static weir_status take_int8(contents *c, const struct weir__param *param, float
     return status;
 }
 
-/* sum = first + second, and the very bits of first where second is 0. */
 static weir_status add_biases(const char *name, const float *first, const float *second, float *sum, size_t count,
                               weir_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        sum[i] = second[i] == 0 ? first[i] : first[i] + second[i];
+        sum[i] = weir__bias_sum(first[i], second[i]);
         if (!isfinite(sum[i]))
             return weir__fail(err, WEIR_E_NONFINITE, "the sum of tensor %s and the second bias is not finite", name);
     }
@@ -323,6 +325,8 @@ weir_status weir_model_parse(weir_model **out, const void *bytes, size_t size, w
                              weir_error *err)
 {
     *out = NULL;
+    if (weir__onnx_is(bytes, size))
+        return weir__onnx_model(out, bytes, size, isa, allocator, err);
     contents c;
     weir_status status = open_contents(&c, bytes, size, isa, allocator, err);
     if (!status)

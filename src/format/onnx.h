@@ -132,6 +132,8 @@ bool weir__onnx_is(const void *bytes, size_t size);
  * initializers, other types of numbers, more than WEIR__ONNX_RANK dimensions, and more nodes and names than fit in the graph's memory. */
 weir_status weir__onnx_open(weir__onnx *graph, const void *bytes, size_t size, const weir_allocator *allocator, weir_error *err);
 void weir__onnx_close(weir__onnx *graph);
+/* An entry of the file's table of strings (metadata_props); its bytes are NULL if there is none. */
+weir__text weir__onnx_property(const weir__onnx *graph, const char *key);
 /* `bytes` zeroed bytes of the graph's own memory, which live as long as it; NULL if no more may be taken, or there are none. */
 void *weir__onnx_take(weir__onnx *graph, size_t bytes);
 

@@ -287,6 +287,26 @@ void weir__constant_ints(const weir__constant *c, int64_t *out)
     read_all(c, out);
 }
 
+void weir__constant_row(const weir__constant *c, int64_t row, float *out)
+{
+    if (!c->parts) {
+        weir__constant line = *c;
+        line.dims[0] = 1;
+        line.base += row * c->strides[0] * (int64_t)number_size(c);
+        weir__constant_floats(&line, out);
+        return;
+    }
+    for (uint32_t k = 0; k < c->part_count; k++) {
+        const weir__constant *part = c->parts[k];
+        if (c->axis == 1)
+            weir__constant_row(part, row, out);
+        else if (row >= 0 && row < part->dims[0])
+            weir__constant_row(part, row, out);
+        out += c->axis == 1 ? part->dims[1] : 0;
+        row -= c->axis == 0 ? part->dims[0] : 0;
+    }
+}
+
 static bool all_are(const weir__constant *c, uint32_t axis, const unsigned char *base, double value)
 {
     if (axis < c->rank) {

@@ -317,6 +317,21 @@ static weir_status check_fields(const reader *r, const kind_of_message *kind, we
     return WEIR_OK;
 }
 
+weir__text weir__onnx_property(const weir__onnx *graph, const char *key)
+{
+    enum { MODEL_PROPERTY = 14, PROPERTY_KEY = 1, PROPERTY_VALUE = 2 };
+    walk model = walk_over(graph->file);
+    for (field entry; next_field(&model, &entry);) {
+        weir__text name = {"", 0}, value = {"", 0};
+        walk property = walk_over(entry.bytes);
+        for (field f; entry.tag == MODEL_PROPERTY && next_field(&property, &f);)
+            *(f.tag == PROPERTY_KEY ? &name : &value) = f.bytes;
+        if (entry.tag == MODEL_PROPERTY && weir__text_is(name, key))
+            return value;
+    }
+    return (weir__text){NULL, 0};
+}
+
 /* ---- Memory ---- */
 
 struct weir__onnx_chunk {

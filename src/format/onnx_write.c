@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "base/io.h"
 #include "format/config_json.h"
-#include "format/onnx_activation.h"
+#include "format/onnx_cell.h"
 #include "format/onnx_encode.h"
 #include "model/params.h"
 
@@ -11,9 +11,7 @@
 
 typedef weir__label label;
 
-/* Where each of ONNX's gates i, o, f, c stands among i, f, g, o, and each of its peepholes i, o, f among i, f, o. */
-static const size_t gate_places[] = {0, 3, 1, 2}, peephole_places[] = {0, 2, 1};
-enum { GATES = 4, PEEPHOLES = 3, MOST_UNROLLED = 1 << 16 };
+enum { GATES = WEIR__GATES, PEEPHOLES = WEIR__PEEPHOLES, MOST_UNROLLED = 1 << 16 };
 
 typedef struct exporter {
     const weir_model *model;
@@ -319,11 +317,11 @@ static label lstm_node(exporter *e, label x, size_t layer)
     const weir_config *c = e->config;
     int64_t D = (int64_t)weir__directions(c), H = c->hidden, I = (int64_t)weir__layer_inputs(c, layer);
     label none = named(""), peepholes = none;
-    label w = gates_constant(e, "W", WEIR__WEIGHT_IH, layer, gate_places, GATES, (int64_t[]){D, GATES * H, I}, 3, 0);
-    label r = gates_constant(e, "R", WEIR__WEIGHT_HH, layer, gate_places, GATES, (int64_t[]){D, GATES * H, H}, 3, 0);
-    label b = gates_constant(e, "B", WEIR__BIAS, layer, gate_places, GATES, (int64_t[]){D, 2 * GATES * H}, 2, GATES * (size_t)H);
+    label w = gates_constant(e, "W", WEIR__WEIGHT_IH, layer, weir__onnx_gates, GATES, (int64_t[]){D, GATES * H, I}, 3, 0);
+    label r = gates_constant(e, "R", WEIR__WEIGHT_HH, layer, weir__onnx_gates, GATES, (int64_t[]){D, GATES * H, H}, 3, 0);
+    label b = gates_constant(e, "B", WEIR__BIAS, layer, weir__onnx_gates, GATES, (int64_t[]){D, 2 * GATES * H}, 2, GATES * (size_t)H);
     if (!c->no_peepholes)
-        peepholes = gates_constant(e, "P", WEIR__PEEPHOLE, layer, peephole_places, PEEPHOLES, (int64_t[]){D, PEEPHOLES * H}, 2, 0);
+        peepholes = gates_constant(e, "P", WEIR__PEEPHOLE, layer, weir__onnx_peepholes, PEEPHOLES, (int64_t[]){D, PEEPHOLES * H}, 2, 0);
     label in[] = {x, w, r, b, none, state_of_layer(e, e->h0, layer), state_of_layer(e, e->c0, layer), peepholes};
     size_t ins = !c->no_peepholes ? 8 : *e->h0.text ? 7 : 4;
     bool top_unused = layer + 1 == c->layers && c->readout == WEIR_FINAL_STATE;

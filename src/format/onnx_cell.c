@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "format/onnx_activation.h"
+#include "format/onnx_cell.h"
+
+const size_t weir__onnx_gates[] = {0, 3, 1, 2}, weir__onnx_peepholes[] = {0, 2, 1};
 
 static const weir__cell_activation records[] = {
     {"Sigmoid", WEIR_SIGMOID, false, false, 0, 0},
@@ -18,6 +20,14 @@ const weir__cell_activation *weir__cell_activation_get(weir_activation_id id)
 {
     for (size_t i = 0; i < sizeof records / sizeof *records; i++)
         if (records[i].id == id)
+            return records + i;
+    return NULL;
+}
+
+const weir__cell_activation *weir__cell_activation_find(weir__text name)
+{
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++)
+        if (weir__text_is(name, records[i].name))
             return records + i;
     return NULL;
 }
