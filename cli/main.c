@@ -15,6 +15,7 @@ static const struct command {
     {"forecast", "forecast a series, with intervals", cmd_forecast},
     {"classify", "label sequences", cmd_classify},
     {"convert", "write a model with narrower weights", cmd_convert},
+    {"run", "run a model or an ONNX file on arrays", cmd_run},
     {"info", "show a model's tensors and settings", cmd_info},
     {"activations", "list the activation functions", cmd_activations},
     {"plot", "draw activation functions", cmd_plot},

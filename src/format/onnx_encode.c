@@ -118,32 +118,32 @@ weir__text weir__text_of(const char *word)
     return (weir__text){word, strlen(word)};
 }
 
-weir__onnx_attribute weir__attribute_int(const char *name, int64_t value)
+weir__onnx_attribute weir__encode_attribute_int(const char *name, int64_t value)
 {
     return (weir__onnx_attribute){.name = weir__text_of(name), .kind = WEIR__ONNX_INT, .is.i = value};
 }
 
-weir__onnx_attribute weir__attribute_ints(const char *name, const int64_t *values, size_t count)
+weir__onnx_attribute weir__encode_attribute_ints(const char *name, const int64_t *values, size_t count)
 {
     return (weir__onnx_attribute){.name = weir__text_of(name), .kind = WEIR__ONNX_INTS, .count = (uint32_t)count, .is.ints = values};
 }
 
-weir__onnx_attribute weir__attribute_float(const char *name, float value)
+weir__onnx_attribute weir__encode_attribute_float(const char *name, float value)
 {
     return (weir__onnx_attribute){.name = weir__text_of(name), .kind = WEIR__ONNX_FLOAT, .is.f = value};
 }
 
-weir__onnx_attribute weir__attribute_floats(const char *name, const float *values, size_t count)
+weir__onnx_attribute weir__encode_attribute_floats(const char *name, const float *values, size_t count)
 {
     return (weir__onnx_attribute){.name = weir__text_of(name), .kind = WEIR__ONNX_FLOATS, .count = (uint32_t)count, .is.floats = values};
 }
 
-weir__onnx_attribute weir__attribute_string(const char *name, const char *value)
+weir__onnx_attribute weir__encode_attribute_string(const char *name, const char *value)
 {
     return (weir__onnx_attribute){.name = weir__text_of(name), .kind = WEIR__ONNX_STRING, .is.s = weir__text_of(value)};
 }
 
-weir__onnx_attribute weir__attribute_strings(const char *name, const weir__text *values, size_t count)
+weir__onnx_attribute weir__encode_attribute_strings(const char *name, const weir__text *values, size_t count)
 {
     return (weir__onnx_attribute){.name = weir__text_of(name), .kind = WEIR__ONNX_STRINGS, .count = (uint32_t)count, .is.strings = values};
 }

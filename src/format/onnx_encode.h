@@ -35,12 +35,12 @@ typedef struct weir__encoder {
 void weir__encoder_init(weir__encoder *e, const weir_allocator *a, size_t constant_bytes);
 void weir__encoder_free(weir__encoder *e);
 
-weir__onnx_attribute weir__attribute_int(const char *name, int64_t value);
-weir__onnx_attribute weir__attribute_ints(const char *name, const int64_t *values, size_t count);
-weir__onnx_attribute weir__attribute_float(const char *name, float value);
-weir__onnx_attribute weir__attribute_floats(const char *name, const float *values, size_t count);
-weir__onnx_attribute weir__attribute_string(const char *name, const char *value);
-weir__onnx_attribute weir__attribute_strings(const char *name, const weir__text *values, size_t count);
+weir__onnx_attribute weir__encode_attribute_int(const char *name, int64_t value);
+weir__onnx_attribute weir__encode_attribute_ints(const char *name, const int64_t *values, size_t count);
+weir__onnx_attribute weir__encode_attribute_float(const char *name, float value);
+weir__onnx_attribute weir__encode_attribute_floats(const char *name, const float *values, size_t count);
+weir__onnx_attribute weir__encode_attribute_string(const char *name, const char *value);
+weir__onnx_attribute weir__encode_attribute_strings(const char *name, const weir__text *values, size_t count);
 weir__text weir__text_of(const char *word);
 
 /* A name that no other value has: "stem_7". */

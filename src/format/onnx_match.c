@@ -152,10 +152,10 @@ static void *keep(weir__matcher *m, const void *thing, size_t size)
     return kept ? memcpy(kept, thing, size) : NULL;
 }
 
-weir_status weir__match_set_data(weir__matcher *m, uint32_t output, const weir__data *data)
+weir_status weir__match_set_flow(weir__matcher *m, uint32_t output, const weir__flow *data)
 {
-    const weir__data *kept = keep(m, data, sizeof *data);
-    weir__match_set(m, output, (weir__meaning){.kind = WEIR__DATA, .is.data = kept});
+    const weir__flow *kept = keep(m, data, sizeof *data);
+    weir__match_set(m, output, (weir__meaning){.kind = WEIR__FLOW, .is.flow = kept});
     return kept ? WEIR_OK : weir__match_no_room(m);
 }
 
@@ -231,9 +231,9 @@ static bool is_integer_type(int64_t type)
     return type == WEIR__ONNX_I32 || type == WEIR__ONNX_I64;
 }
 
-static weir_status cast_data(weir__matcher *m, const weir__data *data, int64_t to)
+static weir_status cast_data(weir__matcher *m, const weir__flow *data, int64_t to)
 {
-    bool tokens = data->kind == WEIR__DATA_INPUT && is_integer_type(m->graph->inputs[data->stage->input].type);
+    bool tokens = data->kind == WEIR__FLOW_INPUT && is_integer_type(m->graph->inputs[data->stage->input].type);
     if (tokens ? !is_integer_type(to) : to != WEIR__ONNX_F32)
         return REFUSE(m, "changes the type of the numbers (to type %lld of ONNX), where a model of Weir computes in float32 throughout", (long long)to);
     return weir__match_pass(m);
@@ -244,8 +244,8 @@ static weir_status rule_cast(weir__matcher *m)
     const weir__meaning *in = weir__match_input(m, 0);
     int64_t to;
     TRY(weir__match_int(m, "to", 0, &to));
-    if (weir__match_is(in, WEIR__DATA))
-        return cast_data(m, in->is.data, to);
+    if (weir__match_is(in, WEIR__FLOW))
+        return cast_data(m, in->is.flow, to);
     if (weir__match_is(in, WEIR__CONSTANT)) {
         const weir__constant *c = in->is.constant;
         bool integers = c->type == WEIR__ONNX_I64, widened = to == WEIR__ONNX_F32 && !integers && c->type != WEIR__ONNX_F64;
@@ -264,11 +264,11 @@ static weir_status rule_shape(weir__matcher *m)
 {
     const weir__meaning *in = weir__match_input(m, 0);
     weir__shape all = {.vector = true}, part = {.vector = true};
-    if (weir__match_is(in, WEIR__DATA)) {
+    if (weir__match_is(in, WEIR__FLOW)) {
         weir__extent sizes[WEIR__ATOMS];
-        weir__match_sizes(m, in->is.data, sizes);
-        for (all.count = 0; all.count < in->is.data->axes.rank; all.count++)
-            all.sizes[all.count] = weir__axes_extent(&in->is.data->axes, sizes, all.count);
+        weir__match_sizes(m, in->is.flow, sizes);
+        for (all.count = 0; all.count < in->is.flow->axes.rank; all.count++)
+            all.sizes[all.count] = weir__axes_extent(&in->is.flow->axes, sizes, all.count);
     } else if (weir__match_is(in, WEIR__CONSTANT)) {
         for (all.count = 0; all.count < in->is.constant->rank; all.count++)
             all.sizes[all.count] = weir__extent_of(in->is.constant->dims[all.count]);
@@ -308,7 +308,7 @@ static weir_status rule_expand(weir__matcher *m)
     bool filled = weir__match_number(in, &fill);
     if (!filled && weir__match_is(in, WEIR__CONSTANT) && weir__constant_count(in->is.constant) <= MOST)
         filled = weir__constant_is(in->is.constant, 0);
-    if (weir__match_is(in, WEIR__DATA))
+    if (weir__match_is(in, WEIR__FLOW))
         return REFUSE(m, "repeats data along an axis, which no model of Weir does");
     weir__meaning out = {.kind = WEIR__OPEN, .is.node = m->node};
     if (filled)
@@ -370,7 +370,7 @@ static weir_status rule_other(weir__matcher *m)
 {
     for (uint32_t i = 0; i < m->node->input_count; i++) {
         const weir__meaning *in = weir__match_input(m, i);
-        if (weir__match_is(in, WEIR__DATA))
+        if (weir__match_is(in, WEIR__FLOW))
             return REFUSE(m, "is an operator that no model of Weir has; weir run can run the file as it is, if it knows the operator");
     }
     for (uint32_t i = 0; i < m->node->output_count; i++)
@@ -396,7 +396,7 @@ static weir_status add_input(weir__matcher *m, int32_t index, weir__meaning *mea
     if (port->rank == WEIR__ONNX_NONE)
         return weir__fail(m->err, WEIR_E_UNSUPPORTED, "the input %s does not tell how many axes it has; export the graph with shapes", name);
     weir__stage stage = {.kind = WEIR__STAGE_INPUT, .input = index};
-    weir__data data = {.kind = WEIR__DATA_INPUT, .cut = WEIR__ATOMS, .term = weir__term_x()};
+    weir__flow data = {.kind = WEIR__FLOW_INPUT, .cut = WEIR__ATOMS, .term = weir__term_x()};
     for (int32_t i = 0; i < port->rank; i++) {
         if (m->atoms == WEIR__ATOM_INPUTS)
             return weir__fail(m->err, WEIR_E_UNSUPPORTED, "the graph's inputs have more axes than a model of Weir can have, at %s", name);
@@ -405,8 +405,8 @@ static weir_status add_input(weir__matcher *m, int32_t index, weir__meaning *mea
         weir__axes_push(&data.axes, atom, m->sizes[atom]);
     }
     data.stage = keep(m, &stage, sizeof stage);
-    *meaning = (weir__meaning){.kind = WEIR__DATA, .is.data = keep(m, &data, sizeof data)};
-    return data.stage && meaning->is.data ? WEIR_OK : weir__fail(m->err, WEIR_E_UNSUPPORTED, "the graph has no room for its input %s", name);
+    *meaning = (weir__meaning){.kind = WEIR__FLOW, .is.flow = keep(m, &data, sizeof data)};
+    return data.stage && meaning->is.flow ? WEIR_OK : weir__fail(m->err, WEIR_E_UNSUPPORTED, "the graph has no room for its input %s", name);
 }
 
 /* What does not come from a node. */
@@ -433,10 +433,10 @@ static uint32_t depth_of(const weir__stage *stage)
     return depth;
 }
 
-static const weir__data *output_data(const weir__matcher *m, uint32_t i)
+static const weir__flow *output_data(const weir__matcher *m, uint32_t i)
 {
     const weir__meaning *meaning = m->meanings + m->graph->outputs[i].value;
-    return meaning->kind == WEIR__DATA ? meaning->is.data : NULL;
+    return meaning->kind == WEIR__FLOW ? meaning->is.flow : NULL;
 }
 
 static weir_status fail_output(const weir__matcher *m, uint32_t i, const char *why)
@@ -459,18 +459,18 @@ static bool in_order(const weir__axes *a)
 /* The output that is the model's: that of the head or of all steps; without one, the last hidden state of the highest layer. */
 static weir_status choose_output(weir__matcher *m, uint32_t *chosen)
 {
-    const weir__data *best = NULL;
+    const weir__flow *best = NULL;
     for (uint32_t i = 0; i < m->graph->output_count; i++) {
-        const weir__data *d = output_data(m, i);
-        if (!d || d->kind == WEIR__DATA_INPUT)
+        const weir__flow *d = output_data(m, i);
+        if (!d || d->kind == WEIR__FLOW_INPUT)
             return fail_output(m, i, "is not computed by an LSTM from the graph's input, so it is no output of a model of Weir");
         if (d->cut != WEIR__ATOMS || !in_order(&d->axes))
             return fail_output(m, i, "has only a part of the values that a model of Weir computes, or has them in another order");
-        bool whole = d->kind == WEIR__DATA_HEAD || d->kind == WEIR__DATA_STEPS;
-        bool better = !best || (best->kind != WEIR__DATA_HEAD && best->kind != WEIR__DATA_STEPS);
+        bool whole = d->kind == WEIR__FLOW_HEAD || d->kind == WEIR__FLOW_STEPS;
+        bool better = !best || (best->kind != WEIR__FLOW_HEAD && best->kind != WEIR__FLOW_STEPS);
         if (whole && !better)
             return fail_output(m, i, "is a second one, beside the states; a model of Weir has one output");
-        if (!whole && (d->kind != WEIR__DATA_FINAL_H || (best && !better) ||
+        if (!whole && (d->kind != WEIR__FLOW_FINAL_H || (best && !better) ||
                        (best && depth_of(d->lanes[d->lane_count - 1]->below) <= depth_of(best->lanes[best->lane_count - 1]->below))))
             continue;
         best = d;
@@ -480,9 +480,9 @@ static weir_status choose_output(weir__matcher *m, uint32_t *chosen)
 }
 
 /* The last lanes of a final state: those of its highest layer. */
-static weir__data highest(const weir__data *d)
+static weir__flow highest(const weir__flow *d)
 {
-    weir__data top = *d;
+    weir__flow top = *d;
     const weir__lane *last = d->lanes[d->lane_count - 1];
     bool two = d->lane_count > 1 && last->reverse && d->lanes[d->lane_count - 2]->below == last->below;
     top.lane_count = two ? 2 : 1;
@@ -494,13 +494,13 @@ static weir_status end_match(weir__matcher *m, weir__match *match)
 {
     uint32_t chosen = 0;
     TRY(choose_output(m, &chosen));
-    const weir__data *d = output_data(m, chosen);
+    const weir__flow *d = output_data(m, chosen);
     int32_t producer = m->graph->values[m->graph->outputs[chosen].value].producer;
     m->node = m->graph->nodes + producer;
-    if (d->kind == WEIR__DATA_HEAD)
+    if (d->kind == WEIR__FLOW_HEAD)
         return weir__match_settle(m, d, &match->top);
-    match->final = d->kind == WEIR__DATA_FINAL_H;
-    weir__data top = match->final ? highest(d) : *d;
+    match->final = d->kind == WEIR__FLOW_FINAL_H;
+    weir__flow top = match->final ? highest(d) : *d;
     return weir__match_layer(m, &top, &match->top);
 }
 

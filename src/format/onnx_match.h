@@ -59,8 +59,8 @@ typedef struct weir__stage {
     const weir__constant *slope;         /* of PReLU */
 } weir__stage;
 
-typedef struct weir__data {
-    enum weir__data_kind { WEIR__DATA_INPUT, WEIR__DATA_STEPS, WEIR__DATA_FINAL_H, WEIR__DATA_FINAL_C, WEIR__DATA_HEAD } kind;
+typedef struct weir__flow {
+    enum weir__flow_kind { WEIR__FLOW_INPUT, WEIR__FLOW_STEPS, WEIR__FLOW_FINAL_H, WEIR__FLOW_FINAL_C, WEIR__FLOW_HEAD } kind;
     weir__axes axes;
     const weir__stage *stage;         /* of INPUT and HEAD */
     const weir__lane *const *lanes;   /* of the others */
@@ -68,7 +68,7 @@ typedef struct weir__data {
     uint8_t cut;                      /* an atom of which elements begin .. end - 1 are left; WEIR__ATOMS: whole */
     int64_t begin, end;
     weir__term term;                  /* of HEAD: a function of the stage's values */
-} weir__data;
+} weir__flow;
 
 /* Numbers that shapes are computed with. */
 typedef struct weir__shape {
@@ -83,13 +83,13 @@ typedef struct weir__meaning {
         WEIR__CONSTANT,
         WEIR__SHAPE,
         WEIR__FILL, /* `fill` everywhere */
-        WEIR__DATA
+        WEIR__FLOW
     } kind;
     union {
         const weir__onnx_node *node;
         const weir__constant *constant;
         const weir__shape *shape;
-        const weir__data *data;
+        const weir__flow *flow;
         double fill;
     } is;
 } weir__meaning;
@@ -137,22 +137,22 @@ weir_status weir__match_float(weir__matcher *m, const char *attribute, float fal
 weir_status weir__match_axis(weir__matcher *m, int64_t given, uint32_t rank, uint32_t *axis);
 
 void weir__match_set(weir__matcher *m, uint32_t output, weir__meaning meaning);
-weir_status weir__match_set_data(weir__matcher *m, uint32_t output, const weir__data *data);
+weir_status weir__match_set_flow(weir__matcher *m, uint32_t output, const weir__flow *data);
 weir_status weir__match_set_shape(weir__matcher *m, uint32_t output, const weir__shape *shape);
 weir_status weir__match_set_constant(weir__matcher *m, uint32_t output, const weir__constant *constant);
 /* Passes input 0 on, whatever it is. */
 weir_status weir__match_pass(weir__matcher *m);
 
 /* The sizes of all atoms, as they are in this data. */
-void weir__match_sizes(const weir__matcher *m, const weir__data *data, weir__extent sizes[WEIR__ATOMS]);
+void weir__match_sizes(const weir__matcher *m, const weir__flow *data, weir__extent sizes[WEIR__ATOMS]);
 /* Is this axis made of all units, those of the first lane in front? */
-bool weir__match_is_features(const weir__data *data, uint32_t axis);
+bool weir__match_is_features(const weir__flow *data, uint32_t axis);
 /* Elements begin .. end - 1 of an axis; end of INT64_MAX: all; of steps, the last one is begin -1. */
-weir_status weir__match_cut(weir__matcher *m, weir__data *data, uint32_t axis, weir__extent begin, weir__extent end);
+weir_status weir__match_cut(weir__matcher *m, weir__flow *data, uint32_t axis, weir__extent begin, weir__extent end);
 /* The stage that these lanes are, made or found. */
-weir_status weir__match_layer(weir__matcher *m, const weir__data *data, const weir__stage **stage);
+weir_status weir__match_layer(weir__matcher *m, const weir__flow *data, const weir__stage **stage);
 /* The stage of data of the head, its function included. */
-weir_status weir__match_settle(weir__matcher *m, const weir__data *data, const weir__stage **stage);
+weir_status weir__match_settle(weir__matcher *m, const weir__flow *data, const weir__stage **stage);
 /* The layer below a stage of the head. */
 const weir__stage *weir__stage_layer(const weir__stage *stage);
 weir_status weir__match_stage(weir__matcher *m, const weir__stage *stage, const weir__stage **made);

@@ -7,7 +7,7 @@
 /* Ends that mean "to the end": what exporters write. */
 enum { TO_THE_END = INT32_MAX };
 
-void weir__match_sizes(const weir__matcher *m, const weir__data *data, weir__extent sizes[WEIR__ATOMS])
+void weir__match_sizes(const weir__matcher *m, const weir__flow *data, weir__extent sizes[WEIR__ATOMS])
 {
     memcpy(sizes, m->sizes, sizeof m->sizes);
     sizes[WEIR__ATOM_LANES] = weir__extent_of(data->lane_count);
@@ -16,13 +16,13 @@ void weir__match_sizes(const weir__matcher *m, const weir__data *data, weir__ext
         sizes[data->cut] = weir__extent_of(data->end - data->begin);
 }
 
-bool weir__match_is_features(const weir__data *d, uint32_t axis)
+bool weir__match_is_features(const weir__flow *d, uint32_t axis)
 {
     uint8_t expected[2];
     uint32_t count = 0;
-    if (d->kind != WEIR__DATA_HEAD && d->lane_count > 1)
+    if (d->kind != WEIR__FLOW_HEAD && d->lane_count > 1)
         expected[count++] = WEIR__ATOM_LANES;
-    if ((d->kind == WEIR__DATA_HEAD ? d->stage->units : (int64_t)d->lanes[0]->hidden) > 1)
+    if ((d->kind == WEIR__FLOW_HEAD ? d->stage->units : (int64_t)d->lanes[0]->hidden) > 1)
         expected[count++] = WEIR__ATOM_UNITS;
     return weir__axes_are(&d->axes, axis, expected, count);
 }
@@ -56,10 +56,10 @@ weir_status weir__rule_transpose(weir__matcher *m)
     const weir__onnx_attribute *a = weir__onnx_find(m->node, "perm");
     if (passes(m))
         return WEIR_OK;
-    bool data = weir__match_is(in, WEIR__DATA);
+    bool data = weir__match_is(in, WEIR__FLOW);
     if (!data && !weir__match_is(in, WEIR__CONSTANT))
         return refuse_kind(m);
-    uint32_t rank = data ? in->is.data->axes.rank : in->is.constant->rank, order[WEIR__ONNX_RANK], seen = 0;
+    uint32_t rank = data ? in->is.flow->axes.rank : in->is.constant->rank, order[WEIR__ONNX_RANK], seen = 0;
     if (a && (a->kind != WEIR__ONNX_INTS || a->count != rank))
         return REFUSE(m, "must have %u axes in its perm", (unsigned)rank);
     for (uint32_t i = 0; i < rank; i++) {
@@ -70,9 +70,9 @@ weir_status weir__rule_transpose(weir__matcher *m)
         return REFUSE(m, "has a perm that names an axis twice");
     if (!data)
         return weir__match_set_constant(m, 0, weir__constant_permute(m->graph, in->is.constant, order));
-    weir__data out = *in->is.data;
+    weir__flow out = *in->is.flow;
     weir__axes_permute(&out.axes, order);
-    return weir__match_set_data(m, 0, &out);
+    return weir__match_set_flow(m, 0, &out);
 }
 
 static weir_status reshape_constant(weir__matcher *m, const weir__constant *c, const weir__shape *shape, uint32_t rest)
@@ -101,19 +101,19 @@ static weir_status reshape(weir__matcher *m, weir__shape *shape, uint32_t rest)
         out.vector = shape->count == 1;
         return weir__match_set_shape(m, 0, &out);
     }
-    if (!weir__match_is(in, WEIR__DATA))
+    if (!weir__match_is(in, WEIR__FLOW))
         return refuse_kind(m);
     weir__extent sizes[WEIR__ATOMS];
-    weir__data out = *in->is.data;
+    weir__flow out = *in->is.flow;
     weir__match_sizes(m, &out, sizes);
     if (!weir__axes_regroup(&out.axes, sizes, shape->sizes, shape->count, rest))
         return REFUSE(m, "gives data a shape in which steps, rows and units cannot be told apart; weir run can run the file as it is");
-    return weir__match_set_data(m, 0, &out);
+    return weir__match_set_flow(m, 0, &out);
 }
 
 static uint32_t rank_of(const weir__meaning *in)
 {
-    return weir__match_is(in, WEIR__DATA) ? in->is.data->axes.rank : weir__match_is(in, WEIR__CONSTANT) ? in->is.constant->rank : 1;
+    return weir__match_is(in, WEIR__FLOW) ? in->is.flow->axes.rank : weir__match_is(in, WEIR__CONSTANT) ? in->is.constant->rank : 1;
 }
 
 /* The size of an axis of input 0. */
@@ -122,10 +122,10 @@ static weir__extent size_of(const weir__matcher *m, const weir__meaning *in, uin
     weir__extent sizes[WEIR__ATOMS];
     if (weir__match_is(in, WEIR__CONSTANT))
         return weir__extent_of(in->is.constant->dims[axis]);
-    if (!weir__match_is(in, WEIR__DATA))
+    if (!weir__match_is(in, WEIR__FLOW))
         return weir__extent_of(1);
-    weir__match_sizes(m, in->is.data, sizes);
-    return weir__axes_extent(&in->is.data->axes, sizes, axis);
+    weir__match_sizes(m, in->is.flow, sizes);
+    return weir__axes_extent(&in->is.flow->axes, sizes, axis);
 }
 
 /* 0 is the size that the axis had, unless allowzero (since version 14) says that it is none; -1 is what is left. */
@@ -198,7 +198,7 @@ static weir_status set_vector(weir__matcher *m, const weir__meaning *in, bool ve
 weir_status weir__rule_squeeze(weir__matcher *m)
 {
     const weir__meaning *in = weir__match_input(m, 0);
-    bool axes[WEIR__ONNX_RANK] = {false}, data = weir__match_is(in, WEIR__DATA);
+    bool axes[WEIR__ONNX_RANK] = {false}, data = weir__match_is(in, WEIR__FLOW);
     uint32_t count;
     if (passes(m))
         return WEIR_OK;
@@ -207,10 +207,10 @@ weir_status weir__rule_squeeze(weir__matcher *m)
     if (!data && !weir__match_is(in, WEIR__CONSTANT))
         return refuse_kind(m);
     TRY(axes_given(m, rank_of(in), axes, &count));
-    weir__data out;
+    weir__flow out;
     const weir__constant *c = data ? NULL : in->is.constant;
     if (data)
-        out = *in->is.data;
+        out = *in->is.flow;
     for (uint32_t i = rank_of(in); i-- > 0;) {
         bool one = weir__extent_equal(size_of(m, in, i), weir__extent_of(1));
         if (axes[i] && !one)
@@ -222,13 +222,13 @@ weir_status weir__rule_squeeze(weir__matcher *m)
         else if (!(c = weir__constant_remove(m->graph, c, i)))
             return weir__match_no_room(m);
     }
-    return data ? weir__match_set_data(m, 0, &out) : weir__match_set_constant(m, 0, c);
+    return data ? weir__match_set_flow(m, 0, &out) : weir__match_set_constant(m, 0, c);
 }
 
 weir_status weir__rule_unsqueeze(weir__matcher *m)
 {
     const weir__meaning *in = weir__match_input(m, 0);
-    bool axes[WEIR__ONNX_RANK] = {false}, data = weir__match_is(in, WEIR__DATA);
+    bool axes[WEIR__ONNX_RANK] = {false}, data = weir__match_is(in, WEIR__FLOW);
     uint32_t count, given;
     int64_t values[WEIR__ONNX_RANK];
     if (passes(m))
@@ -241,30 +241,30 @@ weir_status weir__rule_unsqueeze(weir__matcher *m)
     if (!given || rank_of(in) + given > WEIR__ONNX_RANK)
         return REFUSE(m, "must add from 1 axis to as many as make %d", (int)WEIR__ONNX_RANK);
     TRY(axes_given(m, rank_of(in) + given, axes, &count));
-    weir__data out;
+    weir__flow out;
     const weir__constant *c = data ? NULL : in->is.constant;
     if (data)
-        out = *in->is.data;
+        out = *in->is.flow;
     for (uint32_t i = 0; i < WEIR__ONNX_RANK; i++)
         if (axes[i] && data)
             weir__axes_insert(&out.axes, i);
         else if (axes[i] && !(c = weir__constant_insert(m->graph, c, i)))
             return weir__match_no_room(m);
-    return data ? weir__match_set_data(m, 0, &out) : weir__match_set_constant(m, 0, c);
+    return data ? weir__match_set_flow(m, 0, &out) : weir__match_set_constant(m, 0, c);
 }
 
 /* ---- Parts of an axis ---- */
 
 /* The sizes of the layer that the data comes from say which atom steps are. */
-static const weir__lane *source_of(const weir__data *d)
+static const weir__lane *source_of(const weir__flow *d)
 {
-    return d->kind == WEIR__DATA_HEAD ? weir__stage_layer(d->stage)->lanes[0] : d->kind == WEIR__DATA_INPUT ? NULL : d->lanes[0];
+    return d->kind == WEIR__FLOW_HEAD ? weir__stage_layer(d->stage)->lanes[0] : d->kind == WEIR__FLOW_INPUT ? NULL : d->lanes[0];
 }
 
 /* Of all steps the one at the end: its output is the final state, if it is where each direction ends. */
-static weir_status cut_steps(weir__matcher *m, weir__data *d, bool last)
+static weir_status cut_steps(weir__matcher *m, weir__flow *d, bool last)
 {
-    const weir__stage *layer = d->kind == WEIR__DATA_HEAD ? weir__stage_layer(d->stage) : NULL;
+    const weir__stage *layer = d->kind == WEIR__FLOW_HEAD ? weir__stage_layer(d->stage) : NULL;
     uint32_t count = layer ? 1 + (layer->lanes[1] != NULL) : d->lane_count;
     for (uint32_t i = 0; i < count; i++) {
         const weir__lane *lane = layer ? layer->lanes[i] : d->lanes[i];
@@ -276,14 +276,14 @@ static weir_status cut_steps(weir__matcher *m, weir__data *d, bool last)
     }
     weir__axes_drop(&d->axes, source_of(d)->steps);
     if (!layer) {
-        d->kind = WEIR__DATA_FINAL_H;
+        d->kind = WEIR__FLOW_FINAL_H;
         return WEIR_OK;
     }
     weir__stage stage = {.kind = WEIR__STAGE_LAST, .below = d->stage, .node = m->node, .units = d->stage->units};
     return weir__match_stage(m, &stage, &d->stage);
 }
 
-static weir_status cut_lanes(weir__matcher *m, weir__data *d, int64_t begin, int64_t end)
+static weir_status cut_lanes(weir__matcher *m, weir__flow *d, int64_t begin, int64_t end)
 {
     d->lanes += begin;
     d->lane_count = (uint32_t)(end - begin);
@@ -294,7 +294,7 @@ static weir_status cut_lanes(weir__matcher *m, weir__data *d, int64_t begin, int
     return WEIR_OK;
 }
 
-static weir_status cut_atom(weir__matcher *m, weir__data *d, uint8_t atom, int64_t begin, int64_t end)
+static weir_status cut_atom(weir__matcher *m, weir__flow *d, uint8_t atom, int64_t begin, int64_t end)
 {
     if (d->cut != WEIR__ATOMS && d->cut != atom)
         return REFUSE(m, "takes a part of a part along another axis");
@@ -308,11 +308,11 @@ static weir_status cut_atom(weir__matcher *m, weir__data *d, uint8_t atom, int64
 }
 
 /* Along an axis of known size. */
-static weir_status cut_known(weir__matcher *m, weir__data *d, uint32_t axis, int64_t begin, int64_t end, int64_t size)
+static weir_status cut_known(weir__matcher *m, weir__flow *d, uint32_t axis, int64_t begin, int64_t end, int64_t size)
 {
     const weir__lane *source = source_of(d);
     uint8_t atom = weir__axes_atom(&d->axes, axis);
-    if (source && atom < WEIR__ATOMS && atom == source->steps && (d->kind == WEIR__DATA_HEAD || d->kind == WEIR__DATA_STEPS)) {
+    if (source && atom < WEIR__ATOMS && atom == source->steps && (d->kind == WEIR__FLOW_HEAD || d->kind == WEIR__FLOW_STEPS)) {
         if (end - begin != 1 || (begin != 0 && end != size))
             return REFUSE(m, "takes some of the steps, where a model of Weir can give all or the last one");
         return cut_steps(m, d, end == size);
@@ -323,14 +323,14 @@ static weir_status cut_known(weir__matcher *m, weir__data *d, uint32_t axis, int
     int64_t units = joined ? (int64_t)d->lanes[0]->hidden : 1;
     if (joined && begin % units == 0 && end % units == 0)
         return cut_lanes(m, d, begin / units, end / units);
-    if (d->kind == WEIR__DATA_INPUT || (d->kind == WEIR__DATA_HEAD && atom == WEIR__ATOM_UNITS))
+    if (d->kind == WEIR__FLOW_INPUT || (d->kind == WEIR__FLOW_HEAD && atom == WEIR__ATOM_UNITS))
         if (atom != WEIR__ATOMS)
             return cut_atom(m, d, atom, begin, end);
     return REFUSE(m, "takes a part of the hidden states, which no model of Weir does; weir run can run the file as it is");
 }
 
 /* Along an axis whose size is free. */
-static weir_status cut_free(weir__matcher *m, weir__data *d, uint32_t axis, weir__extent begin, bool to_end, weir__extent end)
+static weir_status cut_free(weir__matcher *m, weir__flow *d, uint32_t axis, weir__extent begin, bool to_end, weir__extent end)
 {
     const weir__lane *source = source_of(d);
     bool last = begin.n == -1 && !begin.free && to_end;
@@ -342,7 +342,7 @@ static weir_status cut_free(weir__matcher *m, weir__data *d, uint32_t axis, weir
                   steps ? ", or, of steps, the last one" : "");
 }
 
-weir_status weir__match_cut(weir__matcher *m, weir__data *d, uint32_t axis, weir__extent begin, weir__extent end)
+weir_status weir__match_cut(weir__matcher *m, weir__flow *d, uint32_t axis, weir__extent begin, weir__extent end)
 {
     weir__extent sizes[WEIR__ATOMS];
     weir__match_sizes(m, d, sizes);
@@ -451,36 +451,36 @@ weir_status weir__rule_slice(weir__matcher *m)
         return slice_shape(m, in->is.shape, &c);
     if (in->kind == WEIR__CONSTANT)
         return slice_constant(m, in->is.constant, &c);
-    weir__data out = *in->is.data;
+    weir__flow out = *in->is.flow;
     for (uint32_t i = 0; i < c.count; i++)
         TRY(weir__match_cut(m, &out, c.axes[i], c.begins.sizes[i], c.ends.sizes[i]));
-    return weir__match_set_data(m, 0, &out);
+    return weir__match_set_flow(m, 0, &out);
 }
 
 /* ---- Gather: one element, or rows of a table ---- */
 
-static weir_status gather_tokens(weir__matcher *m, const weir__meaning *table, const weir__data *tokens)
+static weir_status gather_tokens(weir__matcher *m, const weir__meaning *table, const weir__flow *tokens)
 {
     const weir__constant *c = weir__match_is(table, WEIR__CONSTANT) ? table->is.constant : NULL;
     int64_t axis;
     TRY(weir__match_int(m, "axis", 0, &axis));
-    if (!c || c->type != WEIR__ONNX_F32 || c->rank != 2 || (axis != 0 && axis != -2) || tokens->kind != WEIR__DATA_INPUT ||
+    if (!c || c->type != WEIR__ONNX_F32 || c->rank != 2 || (axis != 0 && axis != -2) || tokens->kind != WEIR__FLOW_INPUT ||
         tokens->stage->kind != WEIR__STAGE_INPUT || tokens->cut != WEIR__ATOMS || tokens->axes.rank >= WEIR__ONNX_RANK)
         return REFUSE(m, "takes elements at computed places; a model of Weir can look up an input of tokens in a constant table of two axes only");
     weir__stage stage = {.kind = WEIR__STAGE_TOKENS, .node = m->node, .units = c->dims[1], .input = tokens->stage->input, .table = c};
-    weir__data out = *tokens;
+    weir__flow out = *tokens;
     TRY(weir__match_stage(m, &stage, &out.stage));
     weir__axes_push(&out.axes, WEIR__ATOM_UNITS, weir__extent_of(stage.units));
-    return weir__match_set_data(m, 0, &out);
+    return weir__match_set_flow(m, 0, &out);
 }
 
-static weir_status gather_data(weir__matcher *m, const weir__data *data, uint32_t axis, int64_t index, bool vector)
+static weir_status gather_data(weir__matcher *m, const weir__flow *data, uint32_t axis, int64_t index, bool vector)
 {
-    weir__data out = *data;
+    weir__flow out = *data;
     TRY(weir__match_cut(m, &out, axis, weir__extent_of(index), weir__extent_of(index == -1 ? INT64_MAX : index + 1)));
     if (!vector)
         weir__axes_remove(&out.axes, axis);
-    return weir__match_set_data(m, 0, &out);
+    return weir__match_set_flow(m, 0, &out);
 }
 
 static weir_status gather_shape(weir__matcher *m, const weir__shape *shape, const weir__shape *indices)
@@ -505,8 +505,8 @@ weir_status weir__rule_gather(weir__matcher *m)
         return WEIR_OK;
     if (!in)
         return refuse_kind(m);
-    if (weir__match_is(at, WEIR__DATA))
-        return gather_tokens(m, in, at->is.data);
+    if (weir__match_is(at, WEIR__FLOW))
+        return gather_tokens(m, in, at->is.flow);
     TRY(weir__match_shape(m, 1, &indices));
     if (in->kind == WEIR__SHAPE || (in->kind == WEIR__CONSTANT && in->is.constant->type == WEIR__ONNX_I64)) {
         TRY(weir__match_shape(m, 0, &shape));
@@ -517,8 +517,8 @@ weir_status weir__rule_gather(weir__matcher *m)
     weir__extent index = indices.sizes[0];
     if (indices.count != 1 || index.free || index.unknown)
         return REFUSE(m, "takes other than one element at a known place");
-    if (in->kind == WEIR__DATA)
-        return gather_data(m, in->is.data, axis, index.n, indices.vector);
+    if (in->kind == WEIR__FLOW)
+        return gather_data(m, in->is.flow, axis, index.n, indices.vector);
     int64_t size = in->is.constant->dims[axis], from = index.n < 0 ? index.n + size : index.n;
     if (from < 0 || from >= size)
         return REFUSE(m, "takes an element of a constant that is not there");
@@ -581,7 +581,7 @@ static weir_status concat_constants(weir__matcher *m, int64_t given)
 }
 
 /* All axes but `axis` are the same, and the kinds are. */
-static bool fits_beside(const weir__data *a, const weir__data *b, uint32_t axis)
+static bool fits_beside(const weir__flow *a, const weir__flow *b, uint32_t axis)
 {
     bool fits = a->kind == b->kind && a->axes.rank == b->axes.rank;
     for (uint32_t i = 0; fits && i < a->axes.rank; i++)
@@ -592,9 +592,9 @@ static bool fits_beside(const weir__data *a, const weir__data *b, uint32_t axis)
 /* Lanes beside each other: along an axis of lanes, or of lanes and units. */
 static weir_status concat_lanes(weir__matcher *m, uint32_t axis)
 {
-    const weir__data *first = weir__match_input(m, 0)->is.data;
+    const weir__flow *first = weir__match_input(m, 0)->is.flow;
     const weir__lane **lanes = weir__onnx_take(m->graph, WEIR__MOST_LANES * sizeof *lanes);
-    weir__data out = *first;
+    weir__flow out = *first;
     static const uint8_t lanes_units[] = {WEIR__ATOM_LANES, WEIR__ATOM_UNITS};
     const uint8_t *joined = NULL;
     uint32_t atoms = 0;
@@ -603,13 +603,13 @@ static weir_status concat_lanes(weir__matcher *m, uint32_t axis)
     if (!lanes)
         return weir__match_no_room(m);
     for (uint32_t i = 0; i < m->node->input_count; i++) {
-        const weir__data *d = weir__match_input(m, i)->is.data;
+        const weir__flow *d = weir__match_input(m, i)->is.flow;
         bool many = d->lane_count > 1, units = weir__axes_are(&d->axes, axis, lanes_units + !many, 1u + many);
         if (!i) {
             joined = lanes_units;
             atoms = units ? 2 : 1;
         }
-        bool fits = fits_beside(first, d, axis) && d->kind != WEIR__DATA_INPUT && d->kind != WEIR__DATA_HEAD &&
+        bool fits = fits_beside(first, d, axis) && d->kind != WEIR__FLOW_INPUT && d->kind != WEIR__FLOW_HEAD &&
                     (atoms == 2 ? units : weir__axes_are(&d->axes, axis, lanes_units, many)) && d->lanes[0]->hidden == first->lanes[0]->hidden;
         if (!fits || out.lane_count + d->lane_count > WEIR__MOST_LANES)
             return REFUSE(m, "joins data that a model of Weir keeps apart: it joins the two directions of a layer, and the final states; "
@@ -621,13 +621,13 @@ static weir_status concat_lanes(weir__matcher *m, uint32_t axis)
         out.axes.count[axis] = (uint8_t)atoms;
         memcpy(out.axes.atoms[axis], joined, atoms);
     }
-    return weir__match_set_data(m, 0, &out);
+    return weir__match_set_flow(m, 0, &out);
 }
 
 /* The two halves of a dense layer's units: means as they are, and deviations. */
 static weir_status concat_head(weir__matcher *m, uint32_t axis)
 {
-    const weir__data *a = weir__match_input(m, 0)->is.data, *b = m->node->input_count == 2 ? weir__match_input(m, 1)->is.data : a;
+    const weir__flow *a = weir__match_input(m, 0)->is.flow, *b = m->node->input_count == 2 ? weir__match_input(m, 1)->is.flow : a;
     int64_t units = a->stage->units;
     weir_activation activation;
     const weir__constant *slope;
@@ -639,13 +639,13 @@ static weir_status concat_head(weir__matcher *m, uint32_t axis)
         return REFUSE(m, "joins values of the head in a way that no model of Weir does: only means with softplus + 1e-4 of the other half; "
                          "weir run can run the file as it is");
     weir__stage stage = {.kind = WEIR__STAGE_GAUSSIAN, .below = a->stage, .node = m->node, .units = units};
-    weir__data out = *a;
+    weir__flow out = *a;
     TRY(weir__match_stage(m, &stage, &out.stage));
     out.cut = WEIR__ATOMS;
     out.term = weir__term_x();
     out.axes.count[axis] = 1;
     out.axes.atoms[axis][0] = WEIR__ATOM_UNITS;
-    return weir__match_set_data(m, 0, &out);
+    return weir__match_set_flow(m, 0, &out);
 }
 
 weir_status weir__rule_concat(weir__matcher *m)
@@ -653,13 +653,13 @@ weir_status weir__rule_concat(weir__matcher *m)
     int64_t given;
     uint32_t axis;
     TRY(weir__match_int(m, "axis", 1, &given)); /* required since version 4 */
-    if (all_inputs_are(m, WEIR__DATA)) {
-        const weir__data *first = weir__match_input(m, 0)->is.data;
+    if (all_inputs_are(m, WEIR__FLOW)) {
+        const weir__flow *first = weir__match_input(m, 0)->is.flow;
         TRY(weir__match_axis(m, given, first->axes.rank, &axis));
-        bool head = first->kind == WEIR__DATA_HEAD && weir__match_input(m, m->node->input_count - 1)->is.data->kind == WEIR__DATA_HEAD;
+        bool head = first->kind == WEIR__FLOW_HEAD && weir__match_input(m, m->node->input_count - 1)->is.flow->kind == WEIR__FLOW_HEAD;
         return head ? concat_head(m, axis) : concat_lanes(m, axis);
     }
-    if (some_input_is(m, WEIR__DATA))
+    if (some_input_is(m, WEIR__FLOW))
         return REFUSE(m, "joins data with something else, which no model of Weir does; weir run can run the file as it is");
     if (some_input_is(m, WEIR__SHAPE))
         return some_input_is(m, WEIR__OPEN) ? (weir__match_set(m, 0, (weir__meaning){.kind = WEIR__OPEN, .is.node = m->node}), WEIR_OK)
@@ -682,7 +682,7 @@ weir_status weir__rule_split(weir__matcher *m)
     uint32_t axis, count, outputs = m->node->output_count;
     if (passes(m))
         return WEIR_OK;
-    if (!weir__match_is(in, WEIR__DATA) && !weir__match_is(in, WEIR__CONSTANT))
+    if (!weir__match_is(in, WEIR__FLOW) && !weir__match_is(in, WEIR__CONSTANT))
         return refuse_kind(m);
     TRY(weir__match_int(m, "axis", 0, &given));
     TRY(weir__match_axis(m, given, rank_of(in), &axis));
@@ -697,9 +697,9 @@ weir_status weir__rule_split(weir__matcher *m)
         if (weir__match_is(in, WEIR__CONSTANT))
             TRY(weir__match_set_constant(m, i, weir__constant_cut(m->graph, in->is.constant, axis, begin, part)));
         else {
-            weir__data out = *in->is.data;
+            weir__flow out = *in->is.flow;
             TRY(weir__match_cut(m, &out, axis, weir__extent_of(begin), weir__extent_of(begin + part)));
-            TRY(weir__match_set_data(m, i, &out));
+            TRY(weir__match_set_flow(m, i, &out));
         }
         begin += part;
     }

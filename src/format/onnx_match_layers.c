@@ -42,23 +42,23 @@ static weir_status make_layer(weir__matcher *m, const weir__lane *first, const w
     return WEIR_OK;
 }
 
-weir_status weir__match_layer(weir__matcher *m, const weir__data *d, const weir__stage **stage)
+weir_status weir__match_layer(weir__matcher *m, const weir__flow *d, const weir__stage **stage)
 {
     const weir__lane *first = d->lanes[0], *second = d->lane_count == 2 ? d->lanes[1] : NULL;
-    if (d->kind == WEIR__DATA_FINAL_C)
+    if (d->kind == WEIR__FLOW_FINAL_C)
         return REFUSE(m, "reads the state of cells, where a model of Weir reads the hidden state; " AS_IT_IS);
     if (d->lane_count > 2)
         return REFUSE(m, "reads the states of more than one layer; " AS_IT_IS);
     if (second && (first->reverse || !second->reverse || first->below != second->below || first->steps != second->steps))
         return REFUSE(m, "reads two directions that are not the forward and the reverse one of a layer, in this order; " AS_IT_IS);
     TRY(make_layer(m, first, second, stage));
-    if (d->kind != WEIR__DATA_FINAL_H)
+    if (d->kind != WEIR__FLOW_FINAL_H)
         return WEIR_OK;
     weir__stage last = {.kind = WEIR__STAGE_LAST, .below = *stage, .node = m->node, .units = (*stage)->units};
     return weir__match_stage(m, &last, stage);
 }
 
-weir_status weir__match_settle(weir__matcher *m, const weir__data *d, const weir__stage **stage)
+weir_status weir__match_settle(weir__matcher *m, const weir__flow *d, const weir__stage **stage)
 {
     weir__stage made = {.kind = WEIR__STAGE_ACTIVATION, .below = d->stage, .node = m->node, .units = d->stage->units};
     *stage = d->stage;
@@ -118,11 +118,13 @@ static weir_status open_list(weir__matcher *m, const char *attribute, number_lis
     return WEIR_OK;
 }
 
-static float next_number(number_list *list, bool takes, float fallback)
+/* False if there is none left. */
+static bool next_number(number_list *list, float *number)
 {
-    if (!takes)
-        return 0;
-    return list->used < list->count ? list->floats[list->used++] : fallback;
+    if (list->used == list->count)
+        return false;
+    *number = list->floats[list->used++];
+    return true;
 }
 
 static weir_status read_activation(weir__matcher *m, weir__text name, number_list *alphas, number_list *betas, weir_activation *out)
@@ -131,7 +133,11 @@ static weir_status read_activation(weir__matcher *m, weir__text name, number_lis
     const weir__cell_activation *record = weir__cell_activation_find(name);
     if (!record)
         return REFUSE(m, "has the activation %s, which no cell of Weir has", weir__text_show(room, name));
-    float alpha = next_number(alphas, record->takes_alpha, record->alpha), beta = next_number(betas, record->takes_beta, record->beta);
+    float alpha = record->alpha, beta = record->beta;
+    bool given = !record->takes_alpha || next_number(alphas, &alpha);
+    given = (!record->takes_beta || next_number(betas, &beta)) && given;
+    if (!given && !record->defaults)
+        return REFUSE(m, "has the activation %s without its alpha and beta", record->name);
     if (!weir__activation_from_onnx(record->id, alpha, beta, out))
         return REFUSE(m, "has the activation %s with alpha %g and beta %g, which no cell of Weir has; " AS_IT_IS, record->name, (double)alpha,
                       (double)beta);
@@ -229,9 +235,9 @@ static weir_status read_lengths(weir__matcher *m, lstm *l)
     l->lane.lengths = WEIR__ONNX_NONE;
     if (!in)
         return WEIR_OK;
-    if (in->kind != WEIR__DATA || in->is.data->kind != WEIR__DATA_INPUT || in->is.data->cut != WEIR__ATOMS)
+    if (in->kind != WEIR__FLOW || in->is.flow->kind != WEIR__FLOW_INPUT || in->is.flow->cut != WEIR__ATOMS)
         return REFUSE(m, "has sequence_lens that are no input of the graph; in Weir the lengths come with each batch; " AS_IT_IS);
-    l->lane.lengths = in->is.data->stage->input;
+    l->lane.lengths = in->is.flow->stage->input;
     return WEIR_OK;
 }
 
@@ -242,7 +248,7 @@ static weir_status read_state(weir__matcher *m, uint32_t i, const char *name, we
     *source = (weir__state_source){.input = WEIR__ONNX_NONE};
     if (!in || (in->kind == WEIR__FILL && in->is.fill == 0) || (in->kind == WEIR__CONSTANT && weir__constant_is(in->is.constant, 0)))
         return WEIR_OK;
-    const weir__data *d = in->kind == WEIR__DATA && in->is.data->kind == WEIR__DATA_INPUT ? in->is.data : NULL;
+    const weir__flow *d = in->kind == WEIR__FLOW && in->is.flow->kind == WEIR__FLOW_INPUT ? in->is.flow : NULL;
     if (!d || d->stage->kind != WEIR__STAGE_INPUT || d->axes.rank != 3)
         return REFUSE(m, "has an %s that is neither 0 nor an input of the graph; in Weir the initial state comes with each batch; " AS_IT_IS, name);
     *source = (weir__state_source){d->stage->input, d->cut == WEIR__ATOMS ? 0 : d->begin, d->cut != WEIR__ATOMS};
@@ -250,7 +256,7 @@ static weir_status read_state(weir__matcher *m, uint32_t i, const char *name, we
 }
 
 /* The features of the last axis: known to be as many as W has columns. */
-static weir_status check_features(weir__matcher *m, const weir__data *d, int64_t inputs)
+static weir_status check_features(weir__matcher *m, const weir__flow *d, int64_t inputs)
 {
     weir__extent sizes[WEIR__ATOMS];
     weir__match_sizes(m, d, sizes);
@@ -266,10 +272,10 @@ static weir_status read_input(weir__matcher *m, lstm *l)
 {
     const weir__meaning *in = weir__match_input(m, 0);
     weir__lane *lane = &l->lane;
-    if (!weir__match_is(in, WEIR__DATA))
+    if (!weir__match_is(in, WEIR__FLOW))
         return REFUSE(m, "has an X that does not come from an input of the graph");
-    const weir__data *d = in->is.data;
-    if (d->kind == WEIR__DATA_HEAD)
+    const weir__flow *d = in->is.flow;
+    if (d->kind == WEIR__FLOW_HEAD)
         return REFUSE(m, "stands above a dense layer or an activation, which a model of Weir has above its LSTM layers only; " AS_IT_IS);
     if (d->axes.rank != 3 || d->axes.count[0] > 1 || d->axes.count[1] > 1 || d->cut != WEIR__ATOMS)
         return REFUSE(m, "has an X whose axes are not steps, rows and features");
@@ -277,13 +283,13 @@ static weir_status read_input(weir__matcher *m, lstm *l)
     lane->rows = weir__axes_atom(&d->axes, 1 - l->layout);
     TRY(check_features(m, d, (int64_t)lane->inputs));
     lane->below = d->stage;
-    if (d->kind == WEIR__DATA_INPUT) {
+    if (d->kind == WEIR__FLOW_INPUT) {
         weir__onnx_type type = m->graph->inputs[d->stage->input].type;
         if (d->stage->kind == WEIR__STAGE_INPUT && type != WEIR__ONNX_F32 && type != WEIR__ONNX_UNTYPED)
             return REFUSE(m, "reads an input of type %s; a model of Weir reads float32", weir__onnx_type_name(type));
         return WEIR_OK;
     }
-    if (d->kind != WEIR__DATA_STEPS || !weir__match_is_features(d, 2) || lane->steps != d->lanes[0]->steps || lane->rows != d->lanes[0]->rows)
+    if (d->kind != WEIR__FLOW_STEPS || !weir__match_is_features(d, 2) || lane->steps != d->lanes[0]->steps || lane->rows != d->lanes[0]->rows)
         return REFUSE(m, "reads the layer below other than step by step, row by row, with the forward direction's units first; " AS_IT_IS);
     return weir__match_layer(m, d, &lane->below);
 }
@@ -292,7 +298,7 @@ static weir_status read_input(weir__matcher *m, lstm *l)
 static weir_status set_outputs(weir__matcher *m, const lstm *l, const weir__lane *const *lanes)
 {
     weir__extent sizes[WEIR__ATOMS];
-    weir__data d = {.kind = WEIR__DATA_STEPS, .lanes = lanes, .lane_count = l->directions, .cut = WEIR__ATOMS, .term = weir__term_x()};
+    weir__flow d = {.kind = WEIR__FLOW_STEPS, .lanes = lanes, .lane_count = l->directions, .cut = WEIR__ATOMS, .term = weir__term_x()};
     weir__match_sizes(m, &d, sizes);
     uint8_t steps = l->lane.steps, rows = l->lane.rows;
     weir__extent T = steps < WEIR__ATOMS ? sizes[steps] : weir__extent_of(1), B = rows < WEIR__ATOMS ? sizes[rows] : weir__extent_of(1);
@@ -304,11 +310,11 @@ static weir_status set_outputs(weir__matcher *m, const lstm *l, const weir__lane
                      {{rows, B}, {steps, T}, {WEIR__ATOM_LANES, D}, {WEIR__ATOM_UNITS, H}}};
     for (uint32_t output = 0; output < 3; output++) {
         d.axes = (weir__axes){0};
-        d.kind = output == 0 ? WEIR__DATA_STEPS : output == 1 ? WEIR__DATA_FINAL_H : WEIR__DATA_FINAL_C;
+        d.kind = output == 0 ? WEIR__FLOW_STEPS : output == 1 ? WEIR__FLOW_FINAL_H : WEIR__FLOW_FINAL_C;
         for (uint32_t i = 0; i < 4; i++)
             if (output == 0 || i != l->layout) /* where steps are */
                 weir__axes_push(&d.axes, order[l->layout][i].atom, order[l->layout][i].size);
-        TRY(weir__match_set_data(m, output, &d));
+        TRY(weir__match_set_flow(m, output, &d));
     }
     return WEIR_OK;
 }
@@ -359,8 +365,8 @@ weir_status weir__rule_one_hot(weir__matcher *m)
     float off_on[2];
     int64_t axis;
     TRY(weir__match_int(m, "axis", -1, &axis));
-    const weir__data *d = weir__match_is(in, WEIR__DATA) ? in->is.data : NULL;
-    if (!d || d->kind != WEIR__DATA_INPUT || d->stage->kind != WEIR__STAGE_INPUT || d->cut != WEIR__ATOMS || d->axes.rank >= WEIR__ONNX_RANK ||
+    const weir__flow *d = weir__match_is(in, WEIR__FLOW) ? in->is.flow : NULL;
+    if (!d || d->kind != WEIR__FLOW_INPUT || d->stage->kind != WEIR__STAGE_INPUT || d->cut != WEIR__ATOMS || d->axes.rank >= WEIR__ONNX_RANK ||
         (axis != -1 && axis != d->axes.rank))
         return REFUSE(m, "must take an input of the graph, and put its new axis last, to be the tokens of a model of Weir");
     const weir__constant *c = weir__match_is(values, WEIR__CONSTANT) ? values->is.constant : NULL;
@@ -372,45 +378,45 @@ weir_status weir__rule_one_hot(weir__matcher *m)
     if (!weir__match_number(weir__match_input(m, 1), &depth) || !(depth >= 1 && depth <= WEIR_MAX_TOKENS))
         return REFUSE(m, "must have a constant depth of 1 to %d tokens", (int)WEIR_MAX_TOKENS);
     weir__stage stage = {.kind = WEIR__STAGE_TOKENS, .node = m->node, .units = (int64_t)depth, .input = d->stage->input};
-    weir__data out = *d;
+    weir__flow out = *d;
     TRY(weir__match_stage(m, &stage, &out.stage));
     weir__axes_push(&out.axes, WEIR__ATOM_UNITS, weir__extent_of(stage.units));
-    return weir__match_set_data(m, 0, &out);
+    return weir__match_set_flow(m, 0, &out);
 }
 
 /* ---- Dense layers ---- */
 
 /* y = x W + b over the last axis, with W of (inputs, units). */
-static weir_status dense(weir__matcher *m, const weir__data *d, const weir__constant *w, const weir__constant *b)
+static weir_status dense(weir__matcher *m, const weir__flow *d, const weir__constant *w, const weir__constant *b)
 {
     uint32_t last = d->axes.rank - 1u;
     weir__stage stage = {.kind = WEIR__STAGE_DENSE, .node = m->node, .weight = w, .bias = b};
-    if (d->kind == WEIR__DATA_INPUT)
+    if (d->kind == WEIR__FLOW_INPUT)
         return REFUSE(m, "is a dense layer below the LSTM layers, which no model of Weir has; " AS_IT_IS);
     if (!d->axes.rank || d->cut != WEIR__ATOMS || !weir__match_is_features(d, last))
         return REFUSE(m, "takes something else than all units as the last axis of its data; " AS_IT_IS);
-    TRY(d->kind == WEIR__DATA_HEAD ? weir__match_settle(m, d, &stage.below) : weir__match_layer(m, d, &stage.below));
+    TRY(d->kind == WEIR__FLOW_HEAD ? weir__match_settle(m, d, &stage.below) : weir__match_layer(m, d, &stage.below));
     if (w->rank != 2 || w->dims[0] != stage.below->units || w->dims[1] < 1)
         return REFUSE(m, "has weights of another shape than (%lld, units)", (long long)stage.below->units);
     stage.units = w->dims[1];
-    weir__data out = {.kind = WEIR__DATA_HEAD, .axes = d->axes, .cut = WEIR__ATOMS, .term = weir__term_x()};
+    weir__flow out = {.kind = WEIR__FLOW_HEAD, .axes = d->axes, .cut = WEIR__ATOMS, .term = weir__term_x()};
     out.axes.count[last] = 0;
     TRY(weir__match_stage(m, &stage, &out.stage));
     if (stage.units > 1) {
         out.axes.count[last] = 1;
         out.axes.atoms[last][0] = WEIR__ATOM_UNITS;
     }
-    return weir__match_set_data(m, 0, &out);
+    return weir__match_set_flow(m, 0, &out);
 }
 
 weir_status weir__rule_matmul(weir__matcher *m)
 {
     const weir__meaning *in = weir__match_input(m, 0);
     const weir__constant *w;
-    if (!weir__match_is(in, WEIR__DATA))
+    if (!weir__match_is(in, WEIR__FLOW))
         return REFUSE(m, "multiplies something else than data by constants; " AS_IT_IS);
     TRY(weir__match_weight(m, 1, "matrix", &w));
-    return dense(m, in->is.data, w, NULL);
+    return dense(m, in->is.flow, w, NULL);
 }
 
 /* A constant that is a vector along the last axis, or one number for all of `units`: as (units) or (1); NULL if it is neither. */
@@ -431,10 +437,10 @@ weir_status weir__rule_gemm(weir__matcher *m)
     TRY(weir__match_float(m, "beta", 1, &beta));
     TRY(weir__match_int(m, "transA", 0, &turn_data));
     TRY(weir__match_int(m, "transB", 0, &turn_weights));
-    if (!weir__match_is(in, WEIR__DATA) || turn_data || alpha != 1 || beta != 1)
+    if (!weir__match_is(in, WEIR__FLOW) || turn_data || alpha != 1 || beta != 1)
         return REFUSE(m, "is no dense layer: it must multiply data by constants, with alpha 1, beta 1 and transA 0; " AS_IT_IS);
     TRY(weir__match_weight(m, 1, "matrix", &w));
-    if (w->rank != 2 || in->is.data->axes.rank != 2)
+    if (w->rank != 2 || in->is.flow->axes.rank != 2)
         return REFUSE(m, "must multiply two matrices");
     if (turn_weights && !(w = weir__constant_permute(m->graph, w, (uint32_t[]){1, 0})))
         return weir__match_no_room(m);
@@ -444,40 +450,40 @@ weir_status weir__rule_gemm(weir__matcher *m)
         if (!b)
             return REFUSE(m, "has a bias of another shape than (%lld)", (long long)w->dims[1]);
     }
-    return dense(m, in->is.data, w, b);
+    return dense(m, in->is.flow, w, b);
 }
 
 /* ---- Elementwise operators ---- */
 
 /* Data that a function of its values may act on: that of the head. */
-static weir_status head_data(weir__matcher *m, uint32_t i, const weir__data **d)
+static weir_status head_data(weir__matcher *m, uint32_t i, const weir__flow **d)
 {
     const weir__meaning *in = weir__match_input(m, i);
-    if (!weir__match_is(in, WEIR__DATA))
+    if (!weir__match_is(in, WEIR__FLOW))
         return REFUSE(m, "acts on something that no model of Weir has; " AS_IT_IS);
-    *d = in->is.data;
-    if ((*d)->kind == WEIR__DATA_INPUT)
+    *d = in->is.flow;
+    if ((*d)->kind == WEIR__FLOW_INPUT)
         return REFUSE(m, "changes an input before the LSTM layers, which no model of Weir does; " AS_IT_IS);
-    if ((*d)->kind != WEIR__DATA_HEAD)
+    if ((*d)->kind != WEIR__FLOW_HEAD)
         return REFUSE(m, "acts on the output of an LSTM, where a model of Weir has nothing but dense layers; " AS_IT_IS);
     return WEIR_OK;
 }
 
-static weir_status set_term(weir__matcher *m, const weir__data *d, bool found, const weir__term *term)
+static weir_status set_term(weir__matcher *m, const weir__flow *d, bool found, const weir__term *term)
 {
-    weir__data out = *d;
+    weir__flow out = *d;
     if (!found)
         return REFUSE(m, "makes an elementwise function that is no activation of Weir; " AS_IT_IS);
     out.term = *term;
-    return weir__match_set_data(m, 0, &out);
+    return weir__match_set_flow(m, 0, &out);
 }
 
 /* The bias of a dense layer that has none yet. */
-static bool is_bias(weir__matcher *m, const weir__data *d, const weir__constant *c, const weir__constant **bias)
+static bool is_bias(weir__matcher *m, const weir__flow *d, const weir__constant *c, const weir__constant **bias)
 {
     weir_activation activation;
     const weir__constant *slope;
-    bool bare = d->kind == WEIR__DATA_HEAD && d->stage->kind == WEIR__STAGE_DENSE && !d->stage->bias && d->cut == WEIR__ATOMS &&
+    bool bare = d->kind == WEIR__FLOW_HEAD && d->stage->kind == WEIR__STAGE_DENSE && !d->stage->bias && d->cut == WEIR__ATOMS &&
                 weir__term_activation(&d->term, &activation, &slope) && activation.id == WEIR_IDENTITY;
     uint32_t last = d->axes.rank - 1u;
     bool units_last = bare && d->axes.rank && weir__match_is_features(d, last);
@@ -485,13 +491,13 @@ static bool is_bias(weir__matcher *m, const weir__data *d, const weir__constant 
     return *bias;
 }
 
-static weir_status add_bias(weir__matcher *m, const weir__data *d, const weir__constant *bias)
+static weir_status add_bias(weir__matcher *m, const weir__flow *d, const weir__constant *bias)
 {
     weir__stage stage = *d->stage;
-    weir__data out = *d;
+    weir__flow out = *d;
     stage.bias = bias;
     TRY(weir__match_stage(m, &stage, &out.stage));
-    return weir__match_set_data(m, 0, &out);
+    return weir__match_set_flow(m, 0, &out);
 }
 
 static bool combine(weir__matcher *m, const weir__term *a, const weir__term *b, weir__term *out)
@@ -507,7 +513,7 @@ static bool combine(weir__matcher *m, const weir__term *a, const weir__term *b, 
     return weir__term_multiply(b, &minus, out) && weir__term_add(m->graph, a, out, out);
 }
 
-static bool same_axes(const weir__data *a, const weir__data *b)
+static bool same_axes(const weir__flow *a, const weir__flow *b)
 {
     bool same = a->axes.rank == b->axes.rank && a->cut == b->cut && a->begin == b->begin && a->end == b->end;
     for (uint32_t i = 0; same && i < a->axes.rank; i++)
@@ -518,7 +524,7 @@ static bool same_axes(const weir__data *a, const weir__data *b)
 /* Two functions of the same values. */
 static weir_status combine_data(weir__matcher *m)
 {
-    const weir__data *a, *b;
+    const weir__flow *a, *b;
     weir__term term;
     TRY(head_data(m, 0, &a));
     TRY(head_data(m, 1, &b));
@@ -531,7 +537,7 @@ static weir_status combine_data(weir__matcher *m)
 /* Data and a constant, in the order of the inputs. */
 static weir_status combine_constant(weir__matcher *m, uint32_t data, const weir__meaning *other)
 {
-    const weir__data *d;
+    const weir__flow *d;
     const weir__constant *c = other->kind == WEIR__CONSTANT ? other->is.constant : NULL, *bias;
     double number;
     TRY(head_data(m, data, &d));
@@ -583,10 +589,10 @@ weir_status weir__rule_arithmetic(weir__matcher *m)
     const weir__meaning *a = weir__match_input(m, 0), *b = weir__match_input(m, 1);
     if (!a || !b)
         return REFUSE(m, "must have two inputs");
-    if (a->kind == WEIR__DATA && b->kind == WEIR__DATA)
+    if (a->kind == WEIR__FLOW && b->kind == WEIR__FLOW)
         return combine_data(m);
-    if (a->kind == WEIR__DATA || b->kind == WEIR__DATA)
-        return combine_constant(m, a->kind != WEIR__DATA, a->kind == WEIR__DATA ? b : a);
+    if (a->kind == WEIR__FLOW || b->kind == WEIR__FLOW)
+        return combine_constant(m, a->kind != WEIR__FLOW, a->kind == WEIR__FLOW ? b : a);
     if (is_shape(a) && is_shape(b))
         return combine_shapes(m);
     weir__match_set(m, 0, (weir__meaning){.kind = WEIR__OPEN, .is.node = m->node});
@@ -595,7 +601,7 @@ weir_status weir__rule_arithmetic(weir__matcher *m)
 
 weir_status weir__rule_power(weir__matcher *m)
 {
-    const weir__data *d;
+    const weir__flow *d;
     double exponent;
     weir__term term;
     TRY(head_data(m, 0, &d));
@@ -628,7 +634,7 @@ static const struct {
 
 static weir_status apply(weir__matcher *m, weir_activation function, const weir__constant *slope)
 {
-    const weir__data *d;
+    const weir__flow *d;
     weir__term term;
     TRY(head_data(m, 0, &d));
     bool found = weir__term_apply(m->graph, function, slope, &d->term, &term);
@@ -674,7 +680,7 @@ weir_status weir__rule_swish(weir__matcher *m)
 /* The slopes of the head's units, or one for all. */
 weir_status weir__rule_prelu(weir__matcher *m)
 {
-    const weir__data *d;
+    const weir__flow *d;
     const weir__constant *slope;
     TRY(head_data(m, 0, &d));
     TRY(weir__match_weight(m, 1, "slope", &slope));
@@ -687,7 +693,7 @@ weir_status weir__rule_prelu(weir__matcher *m)
 
 weir_status weir__rule_softmax(weir__matcher *m)
 {
-    const weir__data *d;
+    const weir__flow *d;
     const weir__stage *below;
     int64_t given;
     uint32_t axis;
@@ -699,8 +705,8 @@ weir_status weir__rule_softmax(weir__matcher *m)
     if (!units || below->kind != WEIR__STAGE_DENSE || d->cut != WEIR__ATOMS)
         return REFUSE(m, "is no softmax over the units of a dense layer; " AS_IT_IS);
     weir__stage stage = {.kind = WEIR__STAGE_SOFTMAX, .below = below, .node = m->node, .units = below->units};
-    weir__data out = *d;
+    weir__flow out = *d;
     out.term = weir__term_x();
     TRY(weir__match_stage(m, &stage, &out.stage));
-    return weir__match_set_data(m, 0, &out);
+    return weir__match_set_flow(m, 0, &out);
 }

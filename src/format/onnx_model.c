@@ -153,8 +153,8 @@ static weir_status check_state_outputs(const plan *p, const weir__matcher *m)
 {
     size_t D = lanes_of(p->layers[0]), all = p->layer_count * D;
     for (uint32_t i = 0; i < p->graph->output_count; i++) {
-        const weir__data *d = m->meanings[p->graph->outputs[i].value].is.data;
-        if (d->kind != WEIR__DATA_FINAL_H && d->kind != WEIR__DATA_FINAL_C)
+        const weir__flow *d = m->meanings[p->graph->outputs[i].value].is.flow;
+        if (d->kind != WEIR__FLOW_FINAL_H && d->kind != WEIR__FLOW_FINAL_C)
             continue;
         size_t at = 0;
         while (at < all && lane_at(p, at / D, at % D) != d->lanes[0])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "format/onnx_term.h"
 
+#include <float.h>
 #include <math.h>
 
 /* Exporters write sqrt 2 and the like as float32, and fold products of them. */
@@ -190,6 +191,8 @@ bool weir__activation_from_onnx(weir_activation_id id, float alpha, float beta, 
     }
     if (id == WEIR_IDENTITY)
         return alpha == 1 && beta == 0; /* Affine */
-    return isfinite(alpha) && isfinite(beta) && (info->alpha == 0 || alpha != 0) && (info->beta == 0 || beta != 0) &&
+    if (id == WEIR_HARD_SIGMOID && beta == 0)
+        out->beta = FLT_TRUE_MIN; /* as near to 0 as can be said */
+    return isfinite(alpha) && isfinite(beta) && (info->alpha == 0 || alpha != 0) && (info->beta == 0 || out->beta != 0) &&
            (id != WEIR_SELU || beta > 0);
 }

@@ -121,20 +121,20 @@ static label unsqueeze(exporter *e, label x, int64_t axis)
 
 static label transpose(exporter *e, label x, const int64_t *order, size_t rank)
 {
-    weir__onnx_attribute a = weir__attribute_ints("perm", order, rank);
+    weir__onnx_attribute a = weir__encode_attribute_ints("perm", order, rank);
     return apply(e, "Transpose", &x, 1, &a);
 }
 
 static label concat(exporter *e, const label *parts, size_t count, int64_t axis)
 {
-    weir__onnx_attribute a = weir__attribute_int("axis", axis);
+    weir__onnx_attribute a = weir__encode_attribute_int("axis", axis);
     return count == 1 ? *parts : apply(e, "Concat", parts, count, &a);
 }
 
 /* Element `index` of axis 0, which is then gone. */
 static label element(exporter *e, label x, size_t index)
 {
-    weir__onnx_attribute a = weir__attribute_int("axis", 0);
+    weir__onnx_attribute a = weir__encode_attribute_int("axis", 0);
     return apply(e, "Gather", (label[]){x, scalar(e, (int64_t)index)}, 2, &a);
 }
 
@@ -142,21 +142,21 @@ static label element(exporter *e, label x, size_t index)
 
 static label with_alpha(exporter *e, const char *type, label x, float alpha)
 {
-    weir__onnx_attribute a = weir__attribute_float("alpha", alpha);
+    weir__onnx_attribute a = weir__encode_attribute_float("alpha", alpha);
     return apply(e, type, &x, 1, &a);
 }
 
 static label with_alpha_and(exporter *e, const char *type, label x, float alpha, const char *second, float value)
 {
     label out = weir__encode_label(&e->encoder, type);
-    weir__onnx_attribute a[] = {weir__attribute_float("alpha", alpha), weir__attribute_float(second, value)};
+    weir__onnx_attribute a[] = {weir__encode_attribute_float("alpha", alpha), weir__encode_attribute_float(second, value)};
     weir__encode_node(&e->encoder, type, 1, &x, 1, &out, 1, a, 2);
     return out;
 }
 
 static label gelu(exporter *e, label x, const char *approximate)
 {
-    weir__onnx_attribute a = weir__attribute_string("approximate", approximate);
+    weir__onnx_attribute a = weir__encode_attribute_string("approximate", approximate);
     return apply_since(e, 20, "Gelu", &x, 1, &a);
 }
 
@@ -284,24 +284,24 @@ static void add_activations(cell_attributes *c, const weir_config *config)
         if (record->takes_beta)
             c->betas[betas++] = identity ? record->beta : a->beta;
     }
-    add_attribute(c, weir__attribute_strings("activations", c->names, names));
+    add_attribute(c, weir__encode_attribute_strings("activations", c->names, names));
     if (alphas)
-        add_attribute(c, weir__attribute_floats("activation_alpha", c->alphas, alphas));
+        add_attribute(c, weir__encode_attribute_floats("activation_alpha", c->alphas, alphas));
     if (betas)
-        add_attribute(c, weir__attribute_floats("activation_beta", c->betas, betas));
+        add_attribute(c, weir__encode_attribute_floats("activation_beta", c->betas, betas));
 }
 
 static void fill_attributes(cell_attributes *c, const weir_config *config)
 {
     static const char *const directions[] = {"forward", "reverse", "bidirectional"};
     *c = (cell_attributes){0};
-    add_attribute(c, weir__attribute_int("hidden_size", config->hidden));
-    add_attribute(c, weir__attribute_string("direction", directions[config->direction]));
+    add_attribute(c, weir__encode_attribute_int("hidden_size", config->hidden));
+    add_attribute(c, weir__encode_attribute_string("direction", directions[config->direction]));
     add_activations(c, config);
     if (config->activation_clip > 0)
-        add_attribute(c, weir__attribute_float("clip", config->activation_clip));
+        add_attribute(c, weir__encode_attribute_float("clip", config->activation_clip));
     if (config->coupled)
-        add_attribute(c, weir__attribute_int("input_forget", 1));
+        add_attribute(c, weir__encode_attribute_int("input_forget", 1));
 }
 
 /* The rows of the initial state that belong to a layer: (D, B, H). */
@@ -517,7 +517,7 @@ static label head(exporter *e, label x)
         bool learned = c->dense[i].activation.id == WEIR_PRELU;
         x = activate(e, &c->dense[i].activation, x, learned ? vector(e, WEIR__DENSE_SLOPE, i, 0, 0, c->dense[i].units) : named(""));
     }
-    weir__onnx_attribute last = weir__attribute_int("axis", -1);
+    weir__onnx_attribute last = weir__encode_attribute_int("axis", -1);
     if (!c->outputs || c->output == WEIR_LINEAR)
         return x;
     if (c->output == WEIR_SOFTMAX)
@@ -536,7 +536,7 @@ static label input(exporter *e, weir__axis steps, weir__axis rows)
         return named("x");
     }
     weir__encode_input(&e->encoder, "tokens", WEIR__ONNX_I64, (weir__axis[]){steps, rows}, 2);
-    weir__onnx_attribute last = weir__attribute_int("axis", -1);
+    weir__onnx_attribute last = weir__encode_attribute_int("axis", -1);
     label in[] = {named("tokens"), scalar(e, c->tokens), floats(e, "off_on", (float[]){0, 1}, 2)};
     return apply(e, "OneHot", in, 3, &last);
 }
