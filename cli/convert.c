@@ -20,6 +20,7 @@ typedef struct options {
     weir_layout layout;      /* without name: none */
     weir_config config;      /* what the weights of a layout do not tell */
     const char *of_import;   /* an option that only reading a layout has a use for, or NULL */
+    weir_onnx_options onnx;
     bool verify;
     double tolerance;
 } options;
@@ -42,6 +43,7 @@ enum {
     KEY_TOKENS,
     KEY_OUTPUT,
     KEY_READOUT,
+    KEY_UNROLL,
     KEY_VERIFY,
     KEY_TOLERANCE
 };
@@ -55,6 +57,7 @@ static const struct argp_option option_list[] = {
     {"from", KEY_FROM, "SHARE", 0, "Leave out this share of the data, from its start (text and labels: 0; series: what training saw)", 0},
     {"verify", KEY_VERIFY, 0, 0, "Run the check that the model carries, and print the largest difference", 0},
     {"tolerance", KEY_TOLERANCE, "NUMBER", 0, "A larger difference is a failure (1e-5)", 0},
+    {"unroll", KEY_UNROLL, "STEPS", 0, "OUT.onnx: basic operators for so many steps, which can express every model", 0},
     {"json", KEY_JSON, 0, 0, "Print JSON", 0},
     {"threads", KEY_THREADS, "N", 0, "Threads", 0},
     {0, 0, 0, 0, "Weights of other frameworks, in safetensors:", 1},
@@ -119,6 +122,11 @@ static bool writes_layout(const options *o)
     return o->layout.name && o->out && ends_in(o->out, ".safetensors");
 }
 
+static bool writes_onnx(const options *o)
+{
+    return o->out && ends_in(o->out, ".onnx");
+}
+
 static bool reads_layout(const options *o)
 {
     return o->layout.name && !writes_layout(o);
@@ -130,6 +138,8 @@ static void check_usage(const options *o, const struct argp_state *state)
         argp_error(state, "name the model and the file to write");
     if (o->of_import && !reads_layout(o))
         argp_error(state, "--%s goes with reading a --layout", o->of_import);
+    if (o->onnx.unroll && !writes_onnx(o))
+        argp_error(state, "--unroll goes with an OUT that ends in .onnx");
     if (o->layout.set_forget_bias && !o->layout.name)
         argp_error(state, "--forget-bias goes with --layout");
     if (o->data && !o->out)
@@ -153,6 +163,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->layout.forget_bias = (float)option_number(state, "forget-bias", arg, -1e30, 1e30);
         o->layout.set_forget_bias = true;
         break;
+    case KEY_UNROLL: o->onnx.unroll = option_count(state, "unroll", arg, 1, 65536); break;
     case KEY_VERIFY: o->verify = true; break;
     case KEY_TOLERANCE: o->tolerance = option_number(state, "tolerance", arg, 0, 1e30); break;
     case ARGP_KEY_ARG:
@@ -315,7 +326,9 @@ static weir_status measure_both(const options *o, const weir_model *before, cons
 
 static weir_status save(const options *o, const weir_model *model, weir_error *err)
 {
-    return writes_layout(o) ? weir_model_export(model, o->out, &o->layout, err) : weir_model_save(model, o->out, err);
+    if (writes_layout(o))
+        return weir_model_export(model, o->out, &o->layout, err);
+    return writes_onnx(o) ? weir_model_save_onnx(model, o->out, &o->onnx, err) : weir_model_save(model, o->out, err);
 }
 
 /* Writes after all else has worked. */
@@ -379,8 +392,8 @@ static int load(const options *o, weir_model **model, json_t **notes)
 int cmd_convert(int argc, char **argv)
 {
     static const struct argp argp = {option_list, parse, "IN [OUT]",
-                                     "Writes a model with its weights in another form, or from and to another framework's layout, and says what that "
-                                     "costs.",
+                                     "Writes a model with its weights in another form, in another file format, or from and to another framework's "
+                                     "layout, and says what that costs.",
                                      0, 0, 0};
     options o = {.weights = -1, .tolerance = 1e-5};
     argp_parse(&argp, argc, argv, 0, NULL, &o);

@@ -135,6 +135,21 @@ json_t *weir__config_to_json(const weir_config *config)
     return json;
 }
 
+json_t *weir__metadata_to_json(const weir_config *config)
+{
+    json_t *json = weir__config_to_json(config), *metadata = NULL;
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    if (text)
+        metadata = json_pack("{ss}", "weir", text);
+    if (metadata && *config->notes && json_object_set_new(metadata, "notes", json_string(config->notes))) {
+        json_decref(metadata);
+        metadata = NULL;
+    }
+    free(text);
+    json_decref(json);
+    return metadata;
+}
+
 /* ---- From JSON ---- */
 
 static bool get_count(const json_t *json, uint32_t *out)
@@ -263,14 +278,14 @@ static weir_status config_from_json(weir_config *config, json_t *json, char fiel
     return WEIR_OK;
 }
 
-weir_status weir__config_from_text(weir_config *config, const char *text, char field[WEIR__FIELD_SIZE], weir_error *err)
+weir_status weir__config_from_text(weir_config *config, const char *text, size_t size, char field[WEIR__FIELD_SIZE], weir_error *err)
 {
     *config = (weir_config){0};
     *field = 0;
-    if (strlen(text) > CONFIG_LIMIT)
+    if (size > CONFIG_LIMIT)
         return weir__fail(err, WEIR_E_FORMAT, "the configuration has more than 8 KiB");
     json_error_t error;
-    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
     if (!json)
         return weir__fail(err, WEIR_E_FORMAT, "the configuration is no valid JSON: %s", error.text);
     weir_status status = config_from_json(config, json, field, err);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/io.h"
+#include "format/bias.h"
 #include "format/config_json.h"
+#include "format/onnx.h"
+#include "format/onnx_model.h"
 #include "format/safetensors.h"
 #include "model/narrow.h"
 #include "model/params.h"
@@ -84,13 +87,17 @@ static weir_status read_metadata(contents *c, weir_isa isa, weir_error *err)
                *notes = json_string_value(json_object_get(c->file.metadata, "notes"));
     if (!config)
         return weir__fail_at(err, WEIR_E_FORMAT, 8, "__metadata__ has no configuration under the key weir: not a model of Weir");
+    const char *layout = json_string_value(json_object_get(c->file.metadata, "layout"));
+    if (layout)
+        return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, "layout"),
+                             "the file holds weights in the layout %.40s, no model; weir convert --layout makes one of it", layout);
     if (json_object_size(c->file.metadata) != 1u + (notes != NULL))
         return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, "__metadata__"),
                              "__metadata__ may hold the keys weir and notes only");
     if (notes && strlen(notes) > NOTES_LIMIT)
         return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, "notes"), "notes has more than 1 MiB");
     char field[WEIR__FIELD_SIZE];
-    weir_status status = weir__config_from_text(&c->config, config, field, err);
+    weir_status status = weir__config_from_text(&c->config, config, strlen(config), field, err);
     if (status)
         return blame_file(c, *field ? field : "weir", status, err);
     weir_config given = c->config;
@@ -187,12 +194,11 @@ static weir_status take_int8(contents *c, const struct weir__param *param, float
     return status;
 }
 
-/* sum = first + second, and the very bits of first where second is 0. */
 static weir_status add_biases(const char *name, const float *first, const float *second, float *sum, size_t count,
                               weir_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        sum[i] = second[i] == 0 ? first[i] : first[i] + second[i];
+        sum[i] = weir__bias_sum(first[i], second[i]);
         if (!isfinite(sum[i]))
             return weir__fail(err, WEIR_E_NONFINITE, "the sum of tensor %s and the second bias is not finite", name);
     }
@@ -298,6 +304,8 @@ weir_status weir_model_parse(weir_model **out, const void *bytes, size_t size, w
                              weir_error *err)
 {
     *out = NULL;
+    if (weir__onnx_is(bytes, size))
+        return weir__onnx_model(out, bytes, size, isa, allocator, err);
     contents c;
     weir_status status = open_contents(&c, bytes, size, isa, allocator, err);
     if (!status)
@@ -393,22 +401,6 @@ static void list_arrays(listing *l, const weir_model *model, const struct weir__
         }
 }
 
-/* {"weir": the configuration as text, "notes": ...}; NULL without memory, or if notes is no UTF-8. */
-static json_t *build_metadata(const weir_config *config)
-{
-    json_t *json = weir__config_to_json(config), *metadata = NULL;
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    if (text)
-        metadata = json_pack("{ss}", "weir", text);
-    if (metadata && *config->notes && json_object_set_new(metadata, "notes", json_string(config->notes))) {
-        json_decref(metadata);
-        metadata = NULL;
-    }
-    free(text);
-    json_decref(json);
-    return metadata;
-}
-
 static weir_status write_bytes(const weir_allocator *a, const weir_model *model, void **bytes, size_t *size, weir_error *err)
 {
     const weir_config *config = weir_model_config(model);
@@ -422,7 +414,7 @@ static weir_status write_bytes(const weir_allocator *a, const weir_model *model,
     void *list = weir__alloc(a, list_size), *floats = weir__alloc(a, floats_size), *narrow = weir__alloc(a, narrow_size),
          *zeros = weir__alloc(a, zeros_size);
     listing l = {.list = list, .floats = floats, .bytes = narrow, .zeros = zeros};
-    json_t *metadata = build_metadata(config);
+    json_t *metadata = weir__metadata_to_json(config);
     if (!list || !floats || !narrow || !zeros)
         status = weir__fail(err, WEIR_E_NOMEM, "no memory for a copy of the weights");
     else if (!metadata)

@@ -149,20 +149,14 @@ static void add_arrays(export *ex)
 
 /* ---- The file ---- */
 
-/* {"layout": its name, "settings": the configuration as text, "notes": ...}; NULL without memory, or if notes is no UTF-8. */
+/* A model's metadata, and the name of the layout; NULL without memory, or if the notes are no UTF-8. */
 static json_t *build_metadata(const export *ex)
 {
-    json_t *settings = weir__config_to_json(ex->config);
-    char *text = settings ? json_dumps(settings, JSON_COMPACT) : NULL;
-    json_t *metadata = text ? json_pack("{ss ss}", "layout", ex->layout->name, "settings", text) : NULL;
-    if (metadata && *ex->config->notes && json_object_set_new(metadata, "notes", json_string(ex->config->notes))) {
+    json_t *metadata = weir__metadata_to_json(ex->config);
+    if (metadata && json_object_set_new(metadata, "layout", json_string(ex->layout->name))) {
         json_decref(metadata);
         metadata = NULL;
     }
-    json_free_t free_json;
-    json_get_alloc_funcs(NULL, &free_json);
-    free_json(text);
-    json_decref(settings);
     return metadata;
 }
 

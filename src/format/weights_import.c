@@ -314,7 +314,7 @@ static weir_status count_layers(import *im, size_t *layers)
 static weir_status read_metadata(import *im)
 {
     json_t *metadata = im->st.metadata;
-    const char *settings = json_string_value(json_object_get(metadata, "settings")),
+    const char *settings = json_string_value(json_object_get(metadata, "weir")),
                *layout = json_string_value(json_object_get(metadata, "layout")),
                *notes = json_string_value(json_object_get(metadata, "notes"));
     if (layout && strcmp(layout, im->layout->name))
@@ -322,10 +322,10 @@ static weir_status read_metadata(import *im)
                              "the file's metadata say that its layout is %.40s, not %s", layout, im->layout->name);
     if (settings) {
         char field[WEIR__FIELD_SIZE];
-        weir_status status = weir__config_from_text(&im->config, settings, field, im->err);
+        weir_status status = weir__config_from_text(&im->config, settings, strlen(settings), field, im->err);
         if (status) {
             if (im->err)
-                im->err->offset = weir__safetensors_where(&im->st, *field ? field : "settings");
+                im->err->offset = weir__safetensors_where(&im->st, *field ? field : "weir");
             return status;
         }
     }
@@ -431,7 +431,7 @@ static weir_status fit_config(import *im, const weir_config *given)
     c->no_peepholes = !f->has[WEIR__PEEPHOLE];
     c->allocator = &im->allocator;
     weir_config resolved;
-    bool blame_caller = given && !json_object_get(im->st.metadata, "settings");
+    bool blame_caller = given && !json_object_get(im->st.metadata, "weir");
     if (weir__config_resolve(c, &resolved, im->err))
         return blame_caller ? WEIR_E_ARGUMENT : WEIR_E_FORMAT;
     *c = resolved;

@@ -233,6 +233,7 @@ refuse "text.txt" text.txt old.weir --layout pytorch
 refuse "nothing.safetensors: No such file" nothing.safetensors old.weir --layout pytorch
 refuse "folder" folder old.weir --layout pytorch
 refuse "pipe" pipe old.weir --layout pytorch
+refuse "the file holds weights in the layout tf1, no model; weir convert --layout makes one of it" tf1.safetensors old.weir
 
 # Weights alone: what they do not tell comes from options.
 "$PYTHON" -c '
@@ -254,6 +255,15 @@ expect 0 "" "$WEIR" convert prefixed.safetensors prefixed.weir --layout pytorch
 expect 0 "" "$WEIR" convert prefixed.safetensors headless.weir --layout pytorch --prefix model.rnn.
 check "a prefix leaves the head out" sh -c '"$0" info headless.weir | grep -q lstm.weight_ih_l0 && ! "$0" info headless.weir | grep -q head.0' "$WEIR"
 refuse "there is no LSTM in the layout pytorch" prefixed.safetensors old.weir --layout pytorch --prefix lstm.
+
+# ---- ONNX ----
+
+expect 0 "bytes" "$WEIR" convert text.weir text.onnx
+expect 0 "bytes" "$WEIR" convert text.onnx back.weir
+check "ONNX: the way back keeps every bit" cmp text.weir back.weir
+expect 0 "bytes" "$WEIR" convert labels.weir unrolled.onnx --unroll 3
+expect 2 "--unroll goes with an OUT that ends in .onnx" "$WEIR" convert text.weir back.weir --unroll 3
+expect 2 "--unroll takes a whole number" "$WEIR" convert text.weir x.onnx --unroll 0
 
 # ---- The check ----
 
@@ -293,6 +303,8 @@ expect 0 "largest difference 0 of 3 numbers" "$WEIR" convert narrow.weir --verif
 expect 0 "" "$WEIR" convert good.weir again.safetensors --layout tflite
 expect 0 "largest difference 0 of 3 numbers" "$WEIR" convert again.safetensors again.weir --layout tflite --verify
 check "the check takes part in the way there and back" cmp good.weir again.weir
+expect 0 "" "$WEIR" convert good.weir good.onnx
+expect 0 "largest difference 0 of 3 numbers" "$WEIR" convert good.onnx --verify
 rm -f bad.weir
 expect 1 "bad.safetensors: the model's output differs by 0.25 from the source's, more than 1e-05" "$WEIR" convert bad.safetensors bad.weir --layout pytorch --verify
 check "and is not written" test ! -e bad.weir

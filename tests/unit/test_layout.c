@@ -459,10 +459,10 @@ static void every_rule_of_the_container_is_kept(void **state)
         {"{\"lstm", "{\"__metadata__\":{\"a\":1},\"lstm", "strings only", WEIR_E_FORMAT},
         {"{\"lstm", "{\"__metadata__\":{},\"__metadata__\":{},\"lstm", "duplicate object key", WEIR_E_FORMAT},
         {"{\"lstm", "{\"__metadata__\":{\"layout\":\"keras\"},\"lstm", "its layout is keras, not pytorch", WEIR_E_FORMAT},
-        {"{\"lstm", "{\"__metadata__\":{\"settings\":\"\"},\"lstm", "configuration is no valid JSON", WEIR_E_FORMAT},
-        {"{\"lstm", "{\"__metadata__\":{\"settings\":\"[]\"},\"lstm", "configuration is no JSON object", WEIR_E_FORMAT},
-        {"{\"lstm", "{\"__metadata__\":{\"settings\":\"{}\"},\"lstm", "format must be 1", WEIR_E_FORMAT},
-#define SETTINGS(text) "{\"__metadata__\":{\"settings\":\"{\\\"format\\\":1," text "}\"},\"lstm"
+        {"{\"lstm", "{\"__metadata__\":{\"weir\":\"\"},\"lstm", "configuration is no valid JSON", WEIR_E_FORMAT},
+        {"{\"lstm", "{\"__metadata__\":{\"weir\":\"[]\"},\"lstm", "configuration is no JSON object", WEIR_E_FORMAT},
+        {"{\"lstm", "{\"__metadata__\":{\"weir\":\"{}\"},\"lstm", "format must be 1", WEIR_E_FORMAT},
+#define SETTINGS(text) "{\"__metadata__\":{\"weir\":\"{\\\"format\\\":1," text "}\"},\"lstm"
         {"{\"lstm", SETTINGS("\\\"hiden\\\":3"), "unknown field hiden", WEIR_E_FORMAT},
         {"{\"lstm", SETTINGS("\\\"hidden\\\":4"), "make hidden 3, but the settings say 4", WEIR_E_FORMAT},
         {"{\"lstm", SETTINGS("\\\"inputs\\\":3"), "make inputs 2, but the settings say 3", WEIR_E_FORMAT},

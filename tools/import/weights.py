@@ -12,7 +12,7 @@ MOST_NUMBERS = 400  # of a check's input
 
 def write(path, layout, tensors, settings=None, check=None):
     """tensors: arrays by name; settings: fields of the configuration (docs/format.md); check: x, y and, if wanted, h0, c0, lengths."""
-    metadata = {"layout": layout, "settings": json.dumps({"format": 1} | (settings or {}))}
+    metadata = {"layout": layout, "weir": json.dumps({"format": 1} | (settings or {}))}
     header, data = {"__metadata__": metadata}, []
     arrays = dict(tensors) | {f"check.{name}": np.asarray(value, np.float32) for name, value in (check or {}).items()}
     at = 0
