@@ -64,7 +64,7 @@ static const struct argp_option option_list[] = {
     {"layout", KEY_LAYOUT, "NAME", 0, "Read IN or, if OUT ends in .safetensors, write OUT in this layout: pytorch, keras, tf1, tf-block, ...", 1},
     {"forget-bias", KEY_FORGET_BIAS, "NUMBER", 0, "What the framework adds to the forget gate's bias (tf1, tf-block: 1; else 0)", 1},
     {0, 0, 0, 0, "What the weights read do not tell:", 2},
-    {"prefix", KEY_PREFIX, "TEXT", 0, "Leave out arrays whose names begin otherwise", 2},
+    {"prefix", KEY_PREFIX, "TEXT", 0, "Leave out arrays whose names begin otherwise (several: lstm.,fc.)", 2},
     {"direction", KEY_DIRECTION, "NAME", 0, "reverse: the one direction runs backwards", 2},
     {"gate", KEY_GATE, "NAME", 0, "Activation of the gates (sigmoid)", 2},
     {"candidate", KEY_CANDIDATE, "NAME", 0, "Activation of the candidate (tanh)", 2},

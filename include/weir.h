@@ -479,7 +479,8 @@ WEIR_API weir_status weir_model_save(const weir_model *model, const char *path, 
  * what each one looks like and what is lost. */
 typedef struct weir_layout {
     const char *name;   /* "pytorch", "keras", "tf1", ...: weir_layout_name */
-    const char *prefix; /* Import: only arrays whose names begin so are read, the others left out. NULL: all, and each must have a place. */
+    const char *prefix; /* Import: only arrays whose names begin so are read, the others left out; several with commas between them. NULL:
+                           all arrays, and each must have a place. */
     bool set_forget_bias; /* what the framework adds to the forget gate's bias while it runs; else as the layout has it: */
     float forget_bias;    /* 1 for tf1 and tf-block, 0 for the others */
 } weir_layout;

@@ -48,6 +48,7 @@ typedef struct import {
     weir__safetensors st;
     found *found;
     weir_config config;
+    bool whole;        /* the file's settings are those of a whole model, written by weir_model_export */
     weir__sizes sizes; /* of the first layer */
     size_t directions;
     struct weir__params params;
@@ -71,6 +72,18 @@ static weir_status refuse(const import *im, const char *name, const char *format
 }
 
 /* ---- Names ---- */
+
+/* True if the name begins as the caller wants: by one of the prefixes between commas. */
+static bool is_chosen(const import *im, const char *name)
+{
+    for (const char *prefix = im->prefix; prefix; prefix = strchr(prefix, ',')) {
+        prefix += *prefix == ',';
+        size_t n = strcspn(prefix, ",");
+        if (n && !strncmp(name, prefix, n))
+            return true;
+    }
+    return !im->prefix || !*im->prefix;
+}
 
 static group *find_group(found *f, const char *key)
 {
@@ -138,7 +151,7 @@ static weir_status add_entry(import *im, const weir__entry *entry)
     weir__name parts;
     if (!strncmp(entry->name, "check.", 6))
         return add_check(im, entry);
-    if (im->prefix && strncmp(entry->name, im->prefix, strlen(im->prefix)))
+    if (!is_chosen(im, entry->name))
         return WEIR_OK;
     bool is_known = weir__layout_read_name(im->layout, im->layout->arrays, entry->name, &parts);
     group *g = is_known ? find_group(im->found, parts.key) : NULL;
@@ -188,8 +201,7 @@ static weir_status find_arrays(import *im)
     for (size_t i = 0; i < im->st.count && !status; i++) {
         const weir__entry *entry = &im->st.entries[i];
         weir__name parts;
-        bool chosen = !im->prefix || !strncmp(entry->name, im->prefix, strlen(im->prefix));
-        if (chosen && weir__layout_read_name(im->layout, im->layout->arrays, entry->name, &parts) && parts.array == im->layout->arrays)
+        if (is_chosen(im, entry->name) && weir__layout_read_name(im->layout, im->layout->arrays, entry->name, &parts) && parts.array == im->layout->arrays)
             status = add_group(im, entry, &parts);
     }
     if (!status && !im->found->groups) {
@@ -328,6 +340,7 @@ static weir_status read_metadata(import *im)
                 im->err->offset = weir__safetensors_where(&im->st, *field ? field : "weir");
             return status;
         }
+        im->whole = im->config.hidden != 0;
     }
     im->config.notes = notes;
     return WEIR_OK;
@@ -398,12 +411,13 @@ static weir_status fit_head(import *im)
             return refuse(im, d->entry[1]->name, "has no place in the layout %s: no weight stands beside it", im->layout->name);
         if (!d->entry[1])
             return refuse(im, d->entry[0]->name, "has no bias beside it, so it is no linear head; a prefix leaves it out");
-        if (i && (c->dense_layers != n - 1 || !weir__layout_follows(im->layout, f->dense[i - 1].key, d->key)))
+        if (i && (!c->dense_layers || !weir__layout_follows(im->layout, f->dense[i - 1].key, d->key)))
             return refuse(im, d->entry[0]->name, "and %.60s are two dense layers, where the head can be one; a prefix leaves them out",
                           f->dense[i - 1].entry[0]->name);
     }
-    if (!n && c->outputs)
-        return weir__fail_at(im->err, WEIR_E_FORMAT, 8, "the settings have a head, but the file has no tensor for it");
+    if (c->outputs || c->dense_layers ? n != c->dense_layers + 1 : n > 1)
+        return weir__fail_at(im->err, WEIR_E_FORMAT, 8, "the settings have a head of %u layers, but the file has tensors of %zu",
+                             (unsigned)c->dense_layers + 1, n);
     if (!n)
         return WEIR_OK;
     const weir__entry *last = f->dense[n - 1].entry[1];
@@ -428,6 +442,10 @@ static weir_status fit_config(import *im, const weir_config *given)
     TRY(agree(im, c->tokens ? &c->tokens : &c->inputs, im->sizes.of['i' - 'a'], c->tokens ? "tokens" : "inputs"));
     TRY(fit_direction(im));
     TRY(fit_head(im));
+    if (im->whole && c->no_peepholes == f->has[WEIR__PEEPHOLE])
+        return refuse(im, name_of(&f->group[0]), "stands %s peepholes, other than the settings say", c->no_peepholes ? "with" : "without");
+    if (im->whole && !f->has[WEIR__BIAS])
+        return refuse(im, name_of(&f->group[0]), "stands without biases, which belong to it");
     c->no_peepholes = !f->has[WEIR__PEEPHOLE];
     c->allocator = &im->allocator;
     weir_config resolved;

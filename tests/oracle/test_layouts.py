@@ -224,6 +224,10 @@ else:
 # Heads that may be something else are refused.
 lstm = {"lstm.weight_ih_l0": draw(4 * H, I), "lstm.weight_hh_l0": draw(4 * H, H)}
 refused("pytorch", lstm | {"embedding.weight": draw(9, H)}, "embedding.weight has no bias beside it, so it is no linear head")
+write("parts.safetensors", lstm | {"embedding.weight": draw(9, H), "fc.weight": draw(2, H), "fc.bias": draw(2)})
+for prefix, count in ("lstm.", 4), ("lstm.,fc.", 6), ("fc.,lstm.,", 6):  # Weir writes two biases
+    assert weir("parts.safetensors", "parts.weir", "--layout", "pytorch", "--prefix", prefix).returncode == 0, prefix
+    assert len(read("parts.weir")[0]) == count, (prefix, list(read("parts.weir")[0]))
 refused("pytorch", lstm | {"fc1.weight": draw(H, H), "fc1.bias": draw(H), "fc2.weight": draw(2, H), "fc2.bias": draw(2)}, "are two dense layers")
 refused("pytorch", lstm | {"fc.weight": draw(2, H + 1), "fc.bias": draw(2)}, "fc.weight has the shape (2, 6), but must have (2, 5)")
 refused("pytorch", lstm | {"gru.weight_ih_l0": draw(3 * H, I)}, "gru.weight_ih_l0")

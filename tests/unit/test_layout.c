@@ -562,6 +562,62 @@ static void every_layout_has_its_rules(void **state)
     }
 }
 
+/* The file without the arrays whose names have `word` in them. */
+static file without(const file *f, const char *word)
+{
+    char *header = strndup((const char *)f->bytes + 8, f->header);
+    json_t *json = json_loads(header, 0, NULL), *record;
+    const char *name;
+    void *next;
+    unsigned char *data = malloc(f->size);
+    size_t size = 0;
+    json_object_foreach_safe(json, next, name, record)
+    {
+        json_t *offsets = json_object_get(record, "data_offsets");
+        if (!offsets)
+            continue;
+        size_t begin = (size_t)json_integer_value(json_array_get(offsets, 0)), end = (size_t)json_integer_value(json_array_get(offsets, 1));
+        if (strstr(name, word)) {
+            json_object_del(json, name);
+            continue;
+        }
+        memcpy(data + size, f->bytes + 8 + f->header + begin, end - begin);
+        json_array_set_new(offsets, 0, json_integer((json_int_t)size));
+        json_array_set_new(offsets, 1, json_integer((json_int_t)(size += end - begin)));
+    }
+    char *text = json_dumps(json, JSON_COMPACT);
+    file less = compose(text, data, size);
+    free(text);
+    free(data);
+    json_decref(json);
+    free(header);
+    return less;
+}
+
+/* What the settings in the metadata have is missed when it is not there, even where it could be absent otherwise. */
+static void a_written_file_is_whole(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *word, *says;
+    } cases[] = {
+        {"peephole", "stands without peepholes"}, {"bias_hh", "bias_hh_l0 is missing"}, {"bias", "head.0.weight has no bias"},
+        {"lstm.bias", "stands without biases"},   {"weight_hr", "projection"},           {"head.1", "a head of 2 layers, but the file has tensors of 1"},
+        {"head.0", "a head of 2 layers"},         {"head", "a head of 2 layers"},        {"_l1", "make layers 1, but the settings say 2"},
+        {"_l0", "is not of layer 0"},             {"reverse", "of one direction"},       {"weight_ih", "there is no LSTM"},
+    };
+    weir_config config = {.inputs = 2, .hidden = 3, .layers = 2, .projection = 2, .direction = WEIR_BOTH, .outputs = 1, .dense_layers = 1,
+                          .dense = {{4, {.id = WEIR_RELU}}}};
+    file f = exported(&config, "pytorch");
+    assert_int_equal(import(&f, &pytorch, NULL, NULL, NULL), WEIR_OK);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        file less = without(&f, cases[i].word);
+        assert_refused(&less, &pytorch, WEIR_E_FORMAT, cases[i].says);
+        free(less.bytes);
+    }
+    free(f.bytes);
+}
+
 static char *replace_all(const char *text, const char *from, const char *to)
 {
     char *out = malloc(strlen(text) * (strlen(to) + 1) + 1), *at = out;
@@ -1035,6 +1091,7 @@ int main(void)
         cmocka_unit_test(names_are_taken_apart),
         cmocka_unit_test(every_rule_of_the_container_is_kept),
         cmocka_unit_test(every_layout_has_its_rules),
+        cmocka_unit_test(a_written_file_is_whole),
         cmocka_unit_test(more_than_one_lstm_needs_a_choice),
         cmocka_unit_test(arguments_are_checked),
         cmocka_unit_test(what_a_framework_lacks_is_refused),
