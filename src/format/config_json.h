@@ -7,7 +7,8 @@
 
 #include "base/base.h"
 
-enum { WEIR__CONFIG_FORMAT = 1 };
+/* Longer texts are refused before they become a tree. */
+enum { WEIR__CONFIG_FORMAT = 1, WEIR__CONFIG_LIMIT = 8 << 10 };
 
 /* NULL without memory. notes, isa and allocator are no part of it. */
 json_t *weir__config_to_json(const weir_config *config);

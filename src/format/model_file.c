@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_LIMIT = 8 << 10, NOTES_LIMIT = 1 << 20, TENSOR_NAME = sizeof((weir_tensor *)0)->name };
+enum { NOTES_LIMIT = 1 << 20, TENSOR_NAME = sizeof((weir_tensor *)0)->name };
 
 /* ---- PyTorch's second bias ---- */
 
@@ -84,7 +84,7 @@ static weir_status blame_file(const contents *c, const char *name, weir_status s
 static weir_status read_config_text(contents *c, const char *text, weir_error *err)
 {
     size_t where = weir__safetensors_where(&c->file, "weir");
-    if (strlen(text) > CONFIG_LIMIT)
+    if (strlen(text) > WEIR__CONFIG_LIMIT)
         return weir__fail_at(err, WEIR_E_FORMAT, where, "the configuration has more than 8 KiB");
     json_error_t error;
     json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
