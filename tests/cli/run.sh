@@ -47,7 +47,7 @@ check "threads and instruction set change no bit" cmp y.npy again.npy
 check "the series' model takes x" "$PYTHON" -c '
 import json, numpy as np, subprocess, sys
 info = json.loads(subprocess.run([sys.argv[1], "info", "series.weir", "--json"], capture_output=True).stdout)
-np.save("x.npy", np.zeros((5, 2, info["config"]["inputs"]), np.float32))' "$WEIR"
+np.save("x.npy", np.zeros((5, 2, int(info["settings"]["input"].split()[0])), np.float32))' "$WEIR"
 expect 0 "y  float32 (5, 2, " "$WEIR" run series.weir --input x=x.npy
 
 # The final step of a run in two parts is that of a run in one.
