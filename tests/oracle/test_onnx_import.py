@@ -20,7 +20,7 @@ try:
     import onnxruntime  # noqa: F401: libconfigs needs it
     import torch
     from libconfigs import distance, session, some_config
-    from libgraph import Graph
+    from libnodes import Graph
     from onnx import TensorProto
 except ImportError as missing:
     weir.skip(missing)
