@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 
+/* Longer texts are refused before they become a tree. */
 enum { WEIR__CONFIG_FORMAT = 1 };
 
 /* NULL without memory. notes, isa and allocator are no part of it. */

@@ -15,7 +15,7 @@ static const weir__cell_activation records[] = {
     {"ScaledTanh", WEIR_SCALED_TANH, true, true, false, 0, 0},
     {"HardSigmoid", WEIR_HARD_SIGMOID, true, true, true, 0.2f, 0.5f},
     {"Softsign", WEIR_SOFTSIGN, false, false, true, 0, 0},
-    {"Softplus", WEIR_SOFTPLUS, false, false, true, 0, 0},
+    {"Softplus", WEIR_SOFTPLUS, false, false, true, 0, 1},
 };
 
 const weir__cell_activation *weir__cell_activation_get(weir_activation_id id)

@@ -257,54 +257,58 @@ static void copy_strided(const weir__constant *c, uint32_t axis, const unsigned 
         copy_strided(c, axis + 1, base + i * c->strides[axis] * number, out + i * strides[axis] * number, strides);
 }
 
-static void copy_to(const weir__constant *c, unsigned char *out, const int64_t *strides)
+/* Elements begin .. begin + count - 1 of `axis` to `out`, whose rows have these strides. */
+static void copy_block(const weir__constant *c, uint32_t axis, int64_t begin, int64_t count, unsigned char *out, const int64_t *strides)
 {
+    int64_t number = (int64_t)number_size(c), at = 0;
     if (!c->parts) {
-        copy_strided(c, 0, c->base, out, strides);
-        return;
-    }
-    for (uint32_t k = 0; k < c->part_count; k++) {
-        copy_to(c->parts[k], out, strides);
-        out += c->parts[k]->dims[c->axis] * strides[c->axis] * (int64_t)number_size(c);
-    }
-}
-
-static void read_all(const weir__constant *c, void *out)
-{
-    weir__constant rows = *c;
-    set_strides(&rows);
-    if (weir__constant_count(c))
-        copy_to(c, out, rows.strides);
-}
-
-void weir__constant_floats(const weir__constant *c, float *out)
-{
-    read_all(c, out);
-}
-
-void weir__constant_ints(const weir__constant *c, int64_t *out)
-{
-    read_all(c, out);
-}
-
-void weir__constant_row(const weir__constant *c, int64_t row, float *out)
-{
-    if (!c->parts) {
-        weir__constant line = *c;
-        line.dims[0] = 1;
-        line.base += row * c->strides[0] * (int64_t)number_size(c);
-        weir__constant_floats(&line, out);
+        weir__constant block = *c;
+        block.dims[axis] = count;
+        copy_strided(&block, 0, c->base + begin * c->strides[axis] * number, out, strides);
         return;
     }
     for (uint32_t k = 0; k < c->part_count; k++) {
         const weir__constant *part = c->parts[k];
-        if (c->axis == 1)
-            weir__constant_row(part, row, out);
-        else if (row >= 0 && row < part->dims[0])
-            weir__constant_row(part, row, out);
-        out += c->axis == 1 ? part->dims[1] : 0;
-        row -= c->axis == 0 ? part->dims[0] : 0;
+        int64_t size = part->dims[c->axis], from = 0, to = size, place = at;
+        if (axis == c->axis) {
+            from = begin > at ? begin - at : 0;
+            to = begin + count < at + size ? begin + count - at : size;
+            place = at + from - begin;
+        }
+        if (axis != c->axis)
+            copy_block(part, axis, begin, count, out + place * strides[c->axis] * number, strides);
+        else if (from < to)
+            copy_block(part, axis, from, to - from, out + place * strides[axis] * number, strides);
+        at += size;
     }
+}
+
+static void read_block(const weir__constant *c, uint32_t axis, int64_t begin, int64_t count, void *out)
+{
+    weir__constant rows = *c;
+    if (c->rank == 0) {
+        memcpy(out, c->base, number_size(c));
+        return;
+    }
+    rows.dims[axis] = count;
+    set_strides(&rows);
+    if (weir__constant_count(&rows))
+        copy_block(c, axis, begin, count, out, rows.strides);
+}
+
+void weir__constant_floats(const weir__constant *c, float *out)
+{
+    read_block(c, 0, 0, c->dims[0], out);
+}
+
+void weir__constant_ints(const weir__constant *c, int64_t *out)
+{
+    read_block(c, 0, 0, c->dims[0], out);
+}
+
+void weir__constant_block(const weir__constant *c, uint32_t axis, int64_t begin, int64_t count, float *out)
+{
+    read_block(c, axis, begin, count, out);
 }
 
 static bool all_are(const weir__constant *c, uint32_t axis, const unsigned char *base, double value)

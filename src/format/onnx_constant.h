@@ -41,8 +41,8 @@ const weir__constant *weir__constant_retype(weir__onnx *graph, const weir__const
 /* Writes all numbers row by row: of a float type, or integers. */
 void weir__constant_floats(const weir__constant *c, float *out);
 void weir__constant_ints(const weir__constant *c, int64_t *out);
-/* The same of one row of a constant of two axes. */
-void weir__constant_row(const weir__constant *c, int64_t row, float *out);
+/* The same of elements begin .. begin + count - 1 of an axis. */
+void weir__constant_block(const weir__constant *c, uint32_t axis, int64_t begin, int64_t count, float *out);
 /* True if all numbers are `value`. */
 bool weir__constant_is(const weir__constant *c, double value);
 

@@ -8,8 +8,7 @@
 
 weir_status weir__match_no_room(weir__matcher *m)
 {
-    return weir__onnx_refuse(m->graph, m->node, WEIR_E_UNSUPPORTED, m->err,
-                             "needs more memory than there may be for a file of this size, to be made into a model of Weir");
+    return weir__onnx_lacks(m->graph, m->err);
 }
 
 const weir__meaning *weir__match_input(const weir__matcher *m, uint32_t i)
@@ -292,6 +291,8 @@ static weir_status rule_constant_of_shape(weir__matcher *m)
     double fill = 0;
     if (a) {
         const weir__constant *c = a->kind == WEIR__ONNX_TENSOR ? weir__constant_new(m->graph, a->is.tensor) : NULL;
+        if (a->kind == WEIR__ONNX_TENSOR && !c)
+            return weir__match_no_room(m);
         if (!c || !weir__match_number(&(weir__meaning){.kind = WEIR__CONSTANT, .is.constant = c}, &fill))
             return REFUSE(m, "must have one number as its value");
     }
@@ -406,7 +407,7 @@ static weir_status add_input(weir__matcher *m, int32_t index, weir__meaning *mea
     }
     data.stage = keep(m, &stage, sizeof stage);
     *meaning = (weir__meaning){.kind = WEIR__FLOW, .is.flow = keep(m, &data, sizeof data)};
-    return data.stage && meaning->is.flow ? WEIR_OK : weir__fail(m->err, WEIR_E_UNSUPPORTED, "the graph has no room for its input %s", name);
+    return data.stage && meaning->is.flow ? WEIR_OK : weir__match_no_room(m);
 }
 
 /* What does not come from a node. */
@@ -417,7 +418,7 @@ static weir_status begin_values(weir__matcher *m)
         if (v->tensor != WEIR__ONNX_NONE) { /* files of IR version 3 list their weights as inputs too */
             const weir__constant *c = v->uses ? weir__constant_new(m->graph, m->graph->tensors + v->tensor) : NULL;
             if (v->uses && !c)
-                return weir__fail(m->err, WEIR_E_UNSUPPORTED, "the graph's constants need more memory than there may be for a file of this size");
+                return weir__match_no_room(m);
             m->meanings[i] = (weir__meaning){.kind = WEIR__CONSTANT, .is.constant = c};
         } else if (v->input != WEIR__ONNX_NONE && v->uses)
             TRY(add_input(m, v->input, m->meanings + i));
@@ -514,7 +515,7 @@ weir_status weir__match_graph(weir__onnx *graph, weir__match *match, weir_error 
                           (unsigned)graph->node_count, (int)MOST_NODES);
     m->meanings = weir__onnx_take(graph, graph->value_count * sizeof *m->meanings);
     if (!m->meanings)
-        return weir__fail(err, WEIR_E_UNSUPPORTED, "the graph has more values than there may be in a file of this size");
+        return weir__match_no_room(m);
     TRY(begin_values(m));
     for (uint32_t i = 0; i < graph->node_count; i++) {
         m->node = graph->nodes + i;

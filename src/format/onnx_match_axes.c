@@ -593,7 +593,12 @@ static bool fits_beside(const weir__flow *a, const weir__flow *b, uint32_t axis)
 static weir_status concat_lanes(weir__matcher *m, uint32_t axis)
 {
     const weir__flow *first = weir__match_input(m, 0)->is.flow;
-    const weir__lane **lanes = weir__onnx_take(m->graph, WEIR__MOST_LANES * sizeof *lanes);
+    size_t all = 0;
+    for (uint32_t i = 0; i < m->node->input_count; i++)
+        all += weir__match_input(m, i)->is.flow->lane_count;
+    if (all > WEIR__MOST_LANES)
+        return REFUSE(m, "joins the states of more than %d layers", (int)WEIR_MAX_LAYERS);
+    const weir__lane **lanes = weir__onnx_take(m->graph, all * sizeof *lanes);
     weir__flow out = *first;
     static const uint8_t lanes_units[] = {WEIR__ATOM_LANES, WEIR__ATOM_UNITS};
     const uint8_t *joined = NULL;
@@ -611,7 +616,7 @@ static weir_status concat_lanes(weir__matcher *m, uint32_t axis)
         }
         bool fits = fits_beside(first, d, axis) && d->kind != WEIR__FLOW_INPUT && d->kind != WEIR__FLOW_HEAD &&
                     (atoms == 2 ? units : weir__axes_are(&d->axes, axis, lanes_units, many)) && d->lanes[0]->hidden == first->lanes[0]->hidden;
-        if (!fits || out.lane_count + d->lane_count > WEIR__MOST_LANES)
+        if (!fits)
             return REFUSE(m, "joins data that a model of Weir keeps apart: it joins the two directions of a layer, and the final states; "
                              "weir run can run the file as it is");
         memcpy(lanes + out.lane_count, d->lanes, d->lane_count * sizeof *lanes);

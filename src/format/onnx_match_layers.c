@@ -472,6 +472,8 @@ static weir_status head_data(weir__matcher *m, uint32_t i, const weir__flow **d)
 static weir_status set_term(weir__matcher *m, const weir__flow *d, bool found, const weir__term *term)
 {
     weir__flow out = *d;
+    if (!found && m->graph->lack)
+        return weir__match_no_room(m);
     if (!found)
         return REFUSE(m, "makes an elementwise function that is no activation of Weir; " AS_IT_IS);
     out.term = *term;

@@ -249,30 +249,21 @@ static weir_status read_properties(plan *p)
     if (!notes.bytes)
         return WEIR_OK;
     char *copy = weir__onnx_take(p->graph, notes.size + 1);
-    if (!copy || memchr(notes.bytes, 0, notes.size))
-        return weir__fail(p->err, WEIR_E_FORMAT, "the property notes of the ONNX file is too long, or has a zero byte");
+    if (!copy)
+        return weir__onnx_lacks(p->graph, p->err);
+    if (memchr(notes.bytes, 0, notes.size))
+        return weir__fail(p->err, WEIR_E_FORMAT, "the property notes of the ONNX file has a zero byte");
     p->config.notes = memcpy(copy, notes.bytes, notes.size);
     return WEIR_OK;
 }
 
 /* ---- Weights ---- */
 
-/* Rows begin .. begin + count - 1 of axis 1. */
-static weir_status read_rows(const plan *p, const weir__constant *c, size_t begin, size_t count, float *to)
-{
-    const weir__constant *rows = weir__constant_cut(p->graph, c, 1, (int64_t)begin, (int64_t)count);
-    if (!rows)
-        return weir__fail(p->err, WEIR_E_UNSUPPORTED, "the weights need more memory than there may be for a file of this size");
-    weir__constant_floats(rows, to);
-    return WEIR_OK;
-}
-
-/* Blocks of rows in ONNX's order to blocks in Weir's. */
-static weir_status read_blocks(const plan *p, const weir__constant *c, const size_t *places, size_t blocks, size_t rows, size_t size, float *to)
+/* Blocks of rows (axis 1) in ONNX's order to blocks of `size` numbers in Weir's. */
+static void read_blocks(const weir__constant *c, const size_t *places, size_t blocks, size_t rows, size_t size, float *to)
 {
     for (size_t k = 0; k < blocks; k++)
-        TRY(read_rows(p, c, k * rows, rows, to + places[k] * size));
-    return WEIR_OK;
+        weir__constant_block(c, 1, (int64_t)(k * rows), (int64_t)rows, to + places[k] * size);
 }
 
 /* The sum of both biases, W's and R's. */
@@ -283,7 +274,7 @@ static weir_status read_bias(const plan *p, const weir__lane *lane, float *to)
     if (!lane->b)
         return WEIR_OK;
     if (!both)
-        return weir__fail(p->err, WEIR_E_UNSUPPORTED, "the biases need more memory than there may be for a file of this size");
+        return weir__onnx_lacks(p->graph, p->err);
     weir__constant_floats(lane->b, both);
     for (size_t k = 0; k < WEIR__GATES; k++)
         for (size_t i = 0; i < H; i++)
@@ -297,10 +288,10 @@ static weir_status fold_table(const plan *p, const weir__lane *lane, const weir_
     size_t E = lane->inputs, rows = WEIR__GATES * (size_t)lane->hidden, V = (size_t)table->dims[0];
     float *w = weir__onnx_take(p->graph, rows * E * sizeof *w), *row = weir__onnx_take(p->graph, E * sizeof *row);
     if (!w || !row)
-        return weir__fail(p->err, WEIR_E_UNSUPPORTED, "the table of tokens needs more memory than there may be for a file of this size");
-    TRY(read_blocks(p, lane->w, weir__onnx_gates, WEIR__GATES, lane->hidden, lane->hidden * E, w));
+        return weir__onnx_lacks(p->graph, p->err);
+    read_blocks(lane->w, weir__onnx_gates, WEIR__GATES, lane->hidden, lane->hidden * E, w);
     for (size_t v = 0; v < V; v++) {
-        weir__constant_row(table, (int64_t)v, row);
+        weir__constant_block(table, 0, (int64_t)v, 1, row);
         for (size_t i = 0; i < rows; i++) {
             double sum = 0;
             for (size_t k = 0; k < E; k++)
@@ -332,18 +323,22 @@ static weir_status read_param(const plan *p, const struct weir__param *param, fl
     case WEIR__WEIGHT_IH:
         if (param->layer == 0 && p->input->table)
             return fold_table(p, lane, p->input->table, to);
-        return read_blocks(p, lane->w, weir__onnx_gates, WEIR__GATES, H, H * param->cols, to);
+        read_blocks(lane->w, weir__onnx_gates, WEIR__GATES, H, H * param->cols, to);
+        return WEIR_OK;
     case WEIR__WEIGHT_HH:
-        return read_blocks(p, lane->r, weir__onnx_gates, WEIR__GATES, H, H * param->cols, to);
+        read_blocks(lane->r, weir__onnx_gates, WEIR__GATES, H, H * param->cols, to);
+        return WEIR_OK;
     case WEIR__BIAS:
         return read_bias(p, lane, to);
     case WEIR__PEEPHOLE:
-        return lane->p ? read_blocks(p, lane->p, weir__onnx_peepholes, WEIR__PEEPHOLES, H, H, to) : WEIR_OK;
+        if (lane->p)
+            read_blocks(lane->p, weir__onnx_peepholes, WEIR__PEEPHOLES, H, H, to);
+        return WEIR_OK;
     case WEIR__DENSE_WEIGHT:
         w = weir__constant_permute(p->graph, dense->weight, (uint32_t[]){1, 0});
         if (w)
             weir__constant_floats(w, to);
-        return w ? WEIR_OK : weir__fail(p->err, WEIR_E_UNSUPPORTED, "the weights need more memory than there may be for a file of this size");
+        return w ? WEIR_OK : weir__onnx_lacks(p->graph, p->err);
     case WEIR__DENSE_BIAS:
         read_vector(dense->bias, param->count, to);
         return WEIR_OK;
@@ -360,8 +355,7 @@ static weir_status make_model(plan *p, weir_model **out)
     float *room = fits ? weir__onnx_take(p->graph, size) : NULL;
     weir_tensor *tensors = room ? weir__onnx_take(p->graph, count * sizeof *tensors) : NULL;
     if (!tensors)
-        return weir__fail(p->err, WEIR_E_UNSUPPORTED, "the model would have %zu weights, more than the file's; layers that share weights, and large tables "
-                          "of tokens, are not unfolded; weir run can run the file as it is", p->params.weights);
+        return weir__onnx_lacks(p->graph, p->err);
     for (size_t i = 0; i < count; i++) {
         const struct weir__param *param = p->params.list + i;
         tensors[i] = (weir_tensor){.rows = param->rows, .cols = param->cols, .data = room};
@@ -413,6 +407,8 @@ weir_status weir__onnx_model(weir_model **out, const void *bytes, size_t size, w
         status = weir__match_graph(&graph, &match, err);
     if (!status)
         status = build(&p, &match, isa, out);
+    if (status == WEIR_E_UNSUPPORTED && graph.lack == WEIR_E_NOMEM) /* a thing that was not made looks like one that cannot be */
+        status = weir__onnx_lacks(&graph, err);
     weir__params_free(&p.params, &graph.allocator);
     weir__onnx_close(&graph);
     return status;

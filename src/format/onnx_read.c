@@ -379,8 +379,18 @@ static weir_status take(const reader *r, size_t n, size_t size, void *out)
 void *weir__onnx_take(weir__onnx *graph, size_t bytes)
 {
     void *place = NULL;
-    take(&(reader){.graph = graph}, bytes ? 1 : 0, bytes, &place);
+    weir_status status = take(&(reader){.graph = graph}, 1, bytes, &place);
+    if (status)
+        graph->lack = status;
     return place;
+}
+
+weir_status weir__onnx_lacks(const weir__onnx *graph, weir_error *err)
+{
+    if (graph->lack == WEIR_E_NOMEM)
+        return weir__fail(err, WEIR_E_NOMEM, "no memory to make a model of an ONNX file");
+    return weir__fail(err, WEIR_E_UNSUPPORTED, "to make a model of the graph takes more memory than there may be for a file of %zu bytes; "
+                      "layers that share weights and large tables of tokens are not unfolded; weir run can run the file as it is", graph->file.size);
 }
 
 void weir__onnx_close(weir__onnx *graph)

@@ -189,8 +189,10 @@ bool weir__activation_from_onnx(weir_activation_id id, float alpha, float beta, 
         *out = (weir_activation){.id = WEIR_RELU};
         return true;
     }
-    if (id == WEIR_IDENTITY)
+    if (id == WEIR_IDENTITY) {
+        *out = (weir_activation){.id = id};
         return alpha == 1 && beta == 0; /* Affine */
+    }
     if (id == WEIR_HARD_SIGMOID && beta == 0)
         out->beta = FLT_TRUE_MIN; /* as near to 0 as can be said */
     return isfinite(alpha) && isfinite(beta) && (info->alpha == 0 || alpha != 0) && (info->beta == 0 || out->beta != 0) &&

@@ -377,7 +377,9 @@ static weir_status fold(weir__build *b, const weir__step *s, bool *done)
             free_data(&g->allocator, g->constants[s->out[k]]);
             g->constants[s->out[k]] = NULL;
         }
-    return status == WEIR_E_UNSUPPORTED || !status ? WEIR_OK : weir__fail(b->err, status, "%s", error.text);
+    if (!status || status == WEIR_E_UNSUPPORTED)
+        return WEIR_OK;
+    return weir__fail(b->err, status == WEIR_E_ARGUMENT ? WEIR_E_FORMAT : status, "%s", error.text); /* the arguments are the file's */
 }
 
 static weir_status load_node(weir__build *b)

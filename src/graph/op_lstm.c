@@ -274,7 +274,9 @@ weir_status weir__lstm_load(weir__build *b, weir__step *s)
     if (!check_weights(lstm, &w, what))
         return weir__fail(b->err, WEIR_E_FORMAT, "%.110s %s", s->label, what);
     weir_status status = make_models(lstm, &w, weir__build_isa(b), weir__build_allocator(b), lstm->models, &why);
-    return status ? weir__fail(b->err, status, "%.110s cannot be run: %.120s", s->label, why.text) : WEIR_OK;
+    if (!status)
+        return WEIR_OK;
+    return weir__fail(b->err, status == WEIR_E_ARGUMENT ? WEIR_E_UNSUPPORTED : status, "%.110s cannot be run: %.120s", s->label, why.text);
 }
 
 /* ---- Running ---- */
