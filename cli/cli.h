@@ -62,6 +62,7 @@ int cmd_generate(int argc, char **argv);
 int cmd_forecast(int argc, char **argv);
 int cmd_classify(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
+int cmd_run(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_activations(int argc, char **argv);
 int cmd_plot(int argc, char **argv);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "check.h"
 #include "cli.h"
 #include "data/fail.h"
 #include "data/labels.h"
@@ -16,20 +17,134 @@ typedef struct options {
     double from;
     bool set_from, json;
     unsigned threads;
+    weir_layout layout;      /* without name: none */
+    weir_config config;      /* what the weights of a layout do not tell */
+    const char *of_import;   /* an option that only reading a layout has a use for, or NULL */
+    weir_onnx_options onnx;
+    bool verify;
+    double tolerance;
 } options;
 
-enum { KEY_WEIGHTS = 256, KEY_DATA, KEY_FROM, KEY_JSON, KEY_THREADS };
+enum {
+    KEY_WEIGHTS = 256,
+    KEY_DATA,
+    KEY_FROM,
+    KEY_JSON,
+    KEY_THREADS,
+    KEY_LAYOUT,
+    KEY_PREFIX,
+    KEY_FORGET_BIAS,
+    KEY_DIRECTION,
+    KEY_GATE,
+    KEY_CANDIDATE,
+    KEY_OUTPUT_ACTIVATION,
+    KEY_ACTIVATION_CLIP,
+    KEY_CELL_CLIP,
+    KEY_TOKENS,
+    KEY_OUTPUT,
+    KEY_READOUT,
+    KEY_UNROLL,
+    KEY_VERIFY,
+    KEY_TOLERANCE
+};
 
 static const char *const form_names[] = {"f32", "bf16", "int8", NULL};
+static const char *const readout_names[] = {"every_step", "final_state", NULL};
 
 static const struct argp_option option_list[] = {
     {"weights", KEY_WEIGHTS, "FORM", 0, "f32, bf16 or int8", 0},
     {"data", KEY_DATA, "FILE", 0, "Measure both models on these data, as weir eval does", 0},
     {"from", KEY_FROM, "SHARE", 0, "Leave out this share of the data, from its start (text and labels: 0; series: what training saw)", 0},
+    {"verify", KEY_VERIFY, 0, 0, "Run the check that the model carries, and print the largest difference", 0},
+    {"tolerance", KEY_TOLERANCE, "NUMBER", 0, "A larger difference is a failure (1e-5)", 0},
+    {"unroll", KEY_UNROLL, "STEPS", 0, "OUT.onnx: basic operators for so many steps, which can express every model", 0},
     {"json", KEY_JSON, 0, 0, "Print JSON", 0},
     {"threads", KEY_THREADS, "N", 0, "Threads", 0},
+    {0, 0, 0, 0, "Weights of other frameworks, in safetensors:", 1},
+    {"layout", KEY_LAYOUT, "NAME", 0, "Read IN or, if OUT ends in .safetensors, write OUT in this layout: pytorch, keras, tf1, tf-block, ...", 1},
+    {"forget-bias", KEY_FORGET_BIAS, "NUMBER", 0, "What the framework adds to the forget gate's bias (tf1, tf-block: 1; else 0)", 1},
+    {0, 0, 0, 0, "What the weights read do not tell:", 2},
+    {"prefix", KEY_PREFIX, "TEXT", 0, "Leave out arrays whose names begin otherwise (several: lstm.,fc.)", 2},
+    {"direction", KEY_DIRECTION, "NAME", 0, "reverse: the one direction runs backwards", 2},
+    {"gate", KEY_GATE, "NAME", 0, "Activation of the gates (sigmoid)", 2},
+    {"candidate", KEY_CANDIDATE, "NAME", 0, "Activation of the candidate (tanh)", 2},
+    {"output-activation", KEY_OUTPUT_ACTIVATION, "NAME", 0, "Activation of the cell's output (tanh)", 2},
+    {"activation-clip", KEY_ACTIVATION_CLIP, "NUMBER", 0, "Hold the arguments of these within +-NUMBER", 2},
+    {"cell-clip", KEY_CELL_CLIP, "NUMBER", 0, "Hold the cell within +-NUMBER", 2},
+    {"tokens", KEY_TOKENS, "N", 0, "The N inputs are tokens, one-hot", 2},
+    {"output", KEY_OUTPUT, "NAME", 0, "What the head's output means: linear, softmax, logistic, gaussian", 2},
+    {"readout", KEY_READOUT, "NAME", 0, "What the head reads: every_step, final_state", 2},
     {0},
 };
+
+/* The name of a layout. */
+static const char *option_layout(const struct argp_state *state, const char *arg)
+{
+    const char *names[32] = {NULL};
+    for (size_t i = 0; i < 31 && weir_layout_name(i); i++)
+        names[i] = weir_layout_name(i);
+    return names[option_name(state, "layout", arg, names)];
+}
+
+/* Options of what weights do not tell; false: `key` is none of them. */
+static bool parse_setting(int key, const char *arg, struct argp_state *state)
+{
+    options *o = state->input;
+    weir_config *c = &o->config;
+    switch (key) {
+    case KEY_PREFIX: o->layout.prefix = arg; break;
+    case KEY_DIRECTION: c->direction = (weir_direction)option_name(state, "direction", arg, direction_names); break;
+    case KEY_GATE: c->gate = option_activation(state, "gate", arg); break;
+    case KEY_CANDIDATE: c->candidate = option_activation(state, "candidate", arg); break;
+    case KEY_OUTPUT_ACTIVATION: c->output_activation = option_activation(state, "output-activation", arg); break;
+    case KEY_ACTIVATION_CLIP: c->activation_clip = (float)option_number(state, "activation-clip", arg, 1e-30, 1e30); break;
+    case KEY_CELL_CLIP: c->cell_clip = (float)option_number(state, "cell-clip", arg, 1e-30, 1e30); break;
+    case KEY_TOKENS: c->tokens = option_count(state, "tokens", arg, 1, WEIR_MAX_TOKENS); break;
+    case KEY_OUTPUT: c->output = (weir_output)option_name(state, "output", arg, output_names); break;
+    case KEY_READOUT: c->readout = (weir_readout)option_name(state, "readout", arg, readout_names); break;
+    default: return false;
+    }
+    for (const struct argp_option *option = option_list; option->name || option->doc; option++)
+        if (option->key == key)
+            o->of_import = option->name;
+    return true;
+}
+
+static bool ends_in(const char *name, const char *end)
+{
+    size_t n = strlen(name), m = strlen(end);
+    return n >= m && !strcmp(name + n - m, end);
+}
+
+/* Is the layout that of the file to write? */
+static bool writes_layout(const options *o)
+{
+    return o->layout.name && o->out && ends_in(o->out, ".safetensors");
+}
+
+static bool writes_onnx(const options *o)
+{
+    return o->out && ends_in(o->out, ".onnx");
+}
+
+static bool reads_layout(const options *o)
+{
+    return o->layout.name && !writes_layout(o);
+}
+
+static void check_usage(const options *o, const struct argp_state *state)
+{
+    if (!o->in || (!o->out && !o->verify))
+        argp_error(state, "name the model and the file to write");
+    if (o->of_import && !reads_layout(o))
+        argp_error(state, "--%s goes with reading a --layout", o->of_import);
+    if (o->onnx.unroll && !writes_onnx(o))
+        argp_error(state, "--unroll goes with an OUT that ends in .onnx");
+    if (o->layout.set_forget_bias && !o->layout.name)
+        argp_error(state, "--forget-bias goes with --layout");
+    if (o->data && !o->out)
+        argp_error(state, "--data measures what is written; name the file to write");
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -43,18 +158,21 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case KEY_JSON: o->json = true; break;
     case KEY_THREADS: o->threads = option_count(state, "threads", arg, 1, 1024); break;
+    case KEY_LAYOUT: o->layout.name = option_layout(state, arg); break;
+    case KEY_FORGET_BIAS:
+        o->layout.forget_bias = (float)option_number(state, "forget-bias", arg, -1e30, 1e30);
+        o->layout.set_forget_bias = true;
+        break;
+    case KEY_UNROLL: o->onnx.unroll = option_count(state, "unroll", arg, 1, 65536); break;
+    case KEY_VERIFY: o->verify = true; break;
+    case KEY_TOLERANCE: o->tolerance = option_number(state, "tolerance", arg, 0, 1e30); break;
     case ARGP_KEY_ARG:
         if (o->out)
             argp_error(state, "one model to read and one file to write are enough");
         *(o->in ? &o->out : &o->in) = arg;
         break;
-    case ARGP_KEY_END:
-        if (!o->out)
-            argp_error(state, "name the model and the file to write");
-        if (o->weights < 0)
-            argp_error(state, "say with --weights what form the weights shall have: f32, bf16 or int8");
-        break;
-    default: return ARGP_ERR_UNKNOWN;
+    case ARGP_KEY_END: check_usage(o, state); break;
+    default: return parse_setting(key, arg, state) ? 0 : ARGP_ERR_UNKNOWN;
     }
     return 0;
 }
@@ -129,10 +247,19 @@ static weir_status measure(const options *o, const weir_model *m, const json_t *
 
 /* A model before or after. */
 typedef struct side {
-    weir_weights weights;
+    const char *form; /* of its weights, or its layout */
     double bytes;
     accuracy accuracy;
 } side;
+
+/* What is told of a conversion. */
+typedef struct report {
+    bool written;
+    side before, after;
+    bool verified;
+    double difference;
+    size_t numbers;
+} report;
 
 static double bytes_of(const char *path)
 {
@@ -147,7 +274,7 @@ static json_t *number(double x)
 
 static json_t *side_json(const side *s)
 {
-    json_t *object = json_pack("{s:s, s:I}", "weights", form_names[s->weights], "bytes", (json_int_t)s->bytes);
+    json_t *object = json_pack("{s:s, s:I}", "weights", s->form, "bytes", (json_int_t)s->bytes);
     if (s->accuracy.unit) {
         json_object_set_new(object, "loss", number(s->accuracy.loss));
         json_object_set_new(object, s->accuracy.other_name, number(s->accuracy.other));
@@ -155,65 +282,124 @@ static json_t *side_json(const side *s)
     return object;
 }
 
-static int print_json(const side *before, const side *after)
+static int print_json(const report *r, const options *o)
 {
-    json_t *all = json_pack("{s:o, s:o}", "before", side_json(before), "after", side_json(after));
+    json_t *all = json_object();
+    if (r->written) {
+        json_object_set_new(all, "before", side_json(&r->before));
+        json_object_set_new(all, "after", side_json(&r->after));
+    }
+    if (r->verified)
+        json_object_set_new(all, "verify", json_pack("{s:o, s:I, s:f}", "difference", number(r->difference), "numbers",
+                                                     (json_int_t)r->numbers, "tolerance", o->tolerance));
     json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
     putchar('\n');
     json_decref(all);
     return finish_output();
 }
 
-static int print_table(const side *before, const side *after)
+static int print_table(const report *r, const options *o)
 {
+    const side *before = &r->before, *after = &r->after;
     const accuracy *a = &before->accuracy, *b = &after->accuracy;
-    printf("%-12s %12s %12s %12s\n", "", form_names[before->weights], form_names[after->weights], "change");
-    printf("%-12s %12.0f %12.0f %+10.1f %%\n", "bytes", before->bytes, after->bytes, 100 * (after->bytes / before->bytes - 1));
+    if (r->written) {
+        printf("%-12s %12s %12s %12s\n", "", before->form, after->form, "change");
+        printf("%-12s %12.0f %12.0f %+10.1f %%\n", "bytes", before->bytes, after->bytes, 100 * (after->bytes / before->bytes - 1));
+    }
     if (a->unit) {
         printf("%-12s %12.6f %12.6f %+12.6f  %s\n", "loss", a->loss, b->loss, b->loss - a->loss, a->unit);
         printf("%-12s %12.6g %12.6g %+12.4g\n", a->other_name, a->other, b->other, b->other - a->other);
     }
+    if (r->verified)
+        printf("%-12s largest difference %.3g of %zu numbers, tolerance %g\n", "verify", r->difference, r->numbers, o->tolerance);
     return finish_output();
+}
+
+/* ---- Conversion ---- */
+
+static weir_status measure_both(const options *o, const weir_model *before, const weir_model *after, const json_t *notes,
+                                const weir_parallel *parallel, report *r, weir_error *err)
+{
+    weir_status status = o->data ? measure(o, before, notes, parallel, &r->before.accuracy, err) : WEIR_OK;
+    return o->data && !status ? measure(o, after, notes, parallel, &r->after.accuracy, err) : status;
+}
+
+static weir_status save(const options *o, const weir_model *model, weir_error *err)
+{
+    if (writes_layout(o))
+        return weir_model_export(model, o->out, &o->layout, err);
+    return writes_onnx(o) ? weir_model_save_onnx(model, o->out, &o->onnx, err) : weir_model_save(model, o->out, err);
+}
+
+/* Writes after all else has worked. */
+static int write_model(const options *o, const weir_model *before, const weir_model *after, const json_t *notes, const weir_parallel *parallel)
+{
+    weir_error err;
+    report r = {.written = o->out, .before = {.bytes = bytes_of(o->in)}};
+    r.before.form = reads_layout(o) ? o->layout.name : form_names[weir_model_config(before)->weights];
+    r.after.form = writes_layout(o) ? o->layout.name : form_names[weir_model_config(after)->weights];
+    weir_status status = measure_both(o, before, after, notes, parallel, &r, &err);
+    if (!status && o->verify) {
+        status = check_run(after, notes, parallel, &r.difference, &r.numbers, &err);
+        r.verified = !status;
+    }
+    if (status)
+        return complain("%s", err.text);
+    bool good = !r.verified || r.difference <= o->tolerance;
+    r.written = o->out && good;
+    if (r.written && save(o, after, &err))
+        return complain("%s", err.text);
+    if (r.written)
+        r.after.bytes = bytes_of(o->out); /* which may be the file that was read */
+    int told = (o->json ? print_json : print_table)(&r, o);
+    if (!good)
+        return complain("%s: the model's output differs by %g from the source's, more than %g", o->in, r.difference, o->tolerance);
+    return told;
 }
 
 static int convert(const options *o, const weir_model *model, const json_t *notes, const weir_parallel *parallel)
 {
     weir_error err;
-    weir_model *made;
-    side before = {.weights = weir_model_config(model)->weights, .bytes = bytes_of(o->in)}, after = {.weights = (weir_weights)o->weights};
-    if (weir_model_convert(&made, model, after.weights, &err))
+    weir_model *made = NULL;
+    if (o->weights >= 0 && weir_model_convert(&made, model, (weir_weights)o->weights, &err))
         return complain("%s: %s", o->in, err.text);
-    weir_status status = WEIR_OK;
-    if (o->data)
-        status = measure(o, model, notes, parallel, &before.accuracy, &err);
-    if (o->data && !status)
-        status = measure(o, made, notes, parallel, &after.accuracy, &err);
-    if (!status)
-        status = weir_model_save(made, o->out, &err);
+    int status = write_model(o, model, made ? made : model, notes, parallel);
     weir_model_free(made);
-    if (status)
-        return complain("%s", err.text);
-    after.bytes = bytes_of(o->out); /* which may be the file that was read */
-    return (o->json ? print_json : print_table)(&before, &after);
+    return status;
 }
 
 /* The data must not be overwritten; the model may be. */
 static int check_places(const options *o)
 {
+    if (!o->out)
+        return DONE;
     if (o->data && same_file(o->out, o->data))
         return complain("%s is the data; it is not overwritten", o->out);
     return check_output(o->out);
 }
 
+static int load(const options *o, weir_model **model, json_t **notes)
+{
+    if (!reads_layout(o))
+        return load_model(o->in, WEIR_ISA_BEST, NULL, model, notes);
+    weir_error err;
+    if (weir_model_import(model, o->in, &o->layout, &o->config, &err))
+        return err.offset ? complain("%s (byte %zu)", err.text, err.offset) : complain("%s", err.text);
+    *notes = json_loads(weir_model_config(*model)->notes, 0, NULL);
+    return DONE;
+}
+
 int cmd_convert(int argc, char **argv)
 {
-    static const struct argp argp = {option_list, parse, "MODEL OUT",
-                                     "Writes a model with its weights in another form, and says what that costs.", 0, 0, 0};
-    options o = {.weights = -1};
+    static const struct argp argp = {option_list, parse, "IN [OUT]",
+                                     "Writes a model with its weights in another form, in another file format, or from and to another framework's "
+                                     "layout, and says what that costs.",
+                                     0, 0, 0};
+    options o = {.weights = -1, .tolerance = 1e-5};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     weir_model *model;
     json_t *notes;
-    if (load_model(o.in, WEIR_ISA_BEST, NULL, &model, &notes))
+    if (load(&o, &model, &notes))
         return FAILED;
     threads pool = threads_start(o.threads, false);
     int status = check_places(&o) ? FAILED : convert(&o, model, notes, pool.pool ? &pool.parallel : NULL);

@@ -475,6 +475,101 @@ WEIR_API weir_status weir_model_parse(weir_model **out, const void *bytes, size_
 /* Writes the file beside `path`, syncs it, and renames it over `path`: readers see the old file or the new one, never a part. */
 WEIR_API weir_status weir_model_save(const weir_model *model, const char *path, weir_error *err);
 
+/* Weights of other frameworks: a safetensors file whose arrays have the names, shapes and orders of gates of a layout. docs/interop.md says
+ * what each one looks like and what is lost. */
+typedef struct weir_layout {
+    const char *name;   /* "pytorch", "keras", "tf1", ...: weir_layout_name */
+    const char *prefix; /* Import: only arrays whose names begin so are read, the others left out; several with commas between them. NULL:
+                           all arrays, and each must have a place. */
+    bool set_forget_bias; /* what the framework adds to the forget gate's bias while it runs; else as the layout has it: */
+    float forget_bias;    /* 1 for tf1 and tf-block, 0 for the others */
+} weir_layout;
+
+/* Name of layout `index`, or NULL behind the last. */
+WEIR_API const char *weir_layout_name(size_t index);
+/* Makes a model of the weights at `path`: F64 (rounded), F32, F16 or BF16. Sizes, directions, peepholes and the head, one linear layer, come
+ * from names and shapes. `config` (may be NULL) has what they do not tell: allocator, isa, notes, a reverse direction, activations, clips,
+ * tokens, output and readout; sizes that it has must be those of the file. Files of weir_model_export tell all that themselves; what `config`
+ * sets goes before. Arrays check.x (T, B, I) or (T, B) tokens, check.y and, if wanted, check.h0, check.c0, check.lengths, at most 4096
+ * numbers in all, are kept in the notes: {"check": {"x": {"shape": [...], "data": [...]}, ...}}. Every error names the array. */
+WEIR_API weir_status weir_model_import(weir_model **out, const char *path, const weir_layout *layout, const weir_config *config,
+                                       weir_error *err);
+/* Writes the model's weights in a layout, float32, as weir_model_save writes. WEIR_E_UNSUPPORTED for what the framework does not have; what
+ * it has settings for stands in the file's metadata. */
+WEIR_API weir_status weir_model_export(const weir_model *model, const char *path, const weir_layout *layout, weir_error *err);
+
+/* How a model becomes an ONNX file. */
+typedef struct weir_onnx_options {
+    uint32_t unroll;      /* T: basic operators for just so many steps, which can express every model; T L D is at most 65536.
+                             0: LSTM operators, any number of steps */
+    bool states;          /* inputs h0 (L*D, B, P) and c0 (L*D, B, H) for the initial state; else it is 0 */
+    uint64_t reserved[4]; /* must be 0 */
+} weir_onnx_options;
+
+/* Writes an ONNX file as weir_model_save writes its own (docs/onnx-models.md). Inputs: x (T, B, I), or tokens (T, B) of int64; outputs: y, hn
+ * and cn in the shapes of weir_model_run. `options` NULL: all 0. Narrow weights are written as the float32 numbers that they stand for.
+ * Errors: WEIR_E_UNSUPPORTED for what LSTM operators cannot express (projection, cells without a forget gate, clip of the cell, some
+ * activations of the cell), unless it is unrolled; WEIR_E_ARGUMENT, WEIR_E_IO, WEIR_E_NOMEM. */
+WEIR_API weir_status weir_model_save_onnx(const weir_model *model, const char *path, const weir_onnx_options *options, weir_error *err);
+
+/* ---- ONNX graphs: libweir-format ------------------------------------------------------------------------------- */
+
+typedef enum weir_element { WEIR_ELEMENT_ANY = 0, WEIR_FLOAT32, WEIR_INT32, WEIR_INT64, WEIR_BOOL } weir_element;
+
+/* "float32", "int32", "int64", "bool", or NULL. */
+WEIR_API const char *weir_element_name(weir_element element);
+/* Bytes of a number: 4, 4, 8, 1; else 0. */
+WEIR_API size_t weir_element_size(weir_element element);
+
+enum { WEIR_MAX_RANK = 8 };
+
+/* Numbers in `rank` dimensions, row-major; rank 0: one number. bool: a byte each, 0 or 1. */
+typedef struct weir_array {
+    const char *name; /* that of the graph's input or output */
+    weir_element element;
+    size_t rank;
+    size_t dims[WEIR_MAX_RANK];
+    void *data;
+} weir_array;
+
+/* What a graph says of an input or an output. */
+typedef struct weir_port {
+    const char *name;
+    weir_element element;        /* WEIR_ELEMENT_ANY: the file does not say */
+    bool optional;               /* an input with a default */
+    bool ranked;                 /* whether rank and dims are known */
+    size_t rank;
+    int64_t dims[WEIR_MAX_RANK]; /* -1: any */
+} weir_port;
+
+/* An ONNX model ready to run, immutable as a weir_model. docs/onnx.md lists the operators, their versions, and what is chosen where
+ * implementations differ. */
+typedef struct weir_graph weir_graph;
+
+/* Reads an ONNX file. What it cannot do is refused here, not when it runs: WEIR_E_FORMAT for what breaks ONNX's rules, WEIR_E_UNSUPPORTED for
+ * what is not in docs/onnx.md; the sentence names node or tensor, err->offset its byte. Nodes that no output needs are passed over. Weights of
+ * LSTM nodes that are constant are packed here once; as a model's they must be finite (WEIR_E_NONFINITE). */
+WEIR_API weir_status weir_graph_load(weir_graph **out, const char *path, weir_isa isa, const weir_allocator *allocator, weir_error *err);
+/* The same from `size` bytes in memory, which are not needed any more afterwards. */
+WEIR_API weir_status weir_graph_parse(weir_graph **out, const void *bytes, size_t size, weir_isa isa, const weir_allocator *allocator,
+                                      weir_error *err);
+WEIR_API void weir_graph_free(weir_graph *graph);
+
+/* Inputs and outputs, in the file's order; index below the count. */
+WEIR_API size_t weir_graph_inputs(const weir_graph *graph);
+WEIR_API size_t weir_graph_outputs(const weir_graph *graph);
+WEIR_API weir_port weir_graph_input(const weir_graph *graph, size_t index);
+WEIR_API weir_port weir_graph_output(const weir_graph *graph, size_t index);
+
+/* Runs the graph on `count` inputs, in any order, found by name. outputs[weir_graph_outputs()] are filled in, in the graph's order; their data
+ * belongs to the caller, who frees it with weir_graph_release. `parallel` NULL: this thread alone; results never depend on it. Working
+ * memory is at most 1 GiB and 64 times the bytes of inputs and constants. Errors: WEIR_E_ARGUMENT for an input that is missing, unknown or of
+ * another shape or type than declared, and for shapes that a node cannot work on; WEIR_E_NOMEM. On failure all outputs are empty. */
+WEIR_API weir_status weir_graph_run(const weir_graph *graph, const weir_array *inputs, size_t count, weir_array *outputs,
+                                    const weir_parallel *parallel, weir_error *err);
+/* Frees the data of all outputs of a run; of those whose data is NULL there is nothing to free. */
+WEIR_API void weir_graph_release(const weir_graph *graph, weir_array *outputs);
+
 #ifdef __cplusplus
 }
 #endif

@@ -9,7 +9,8 @@
 #   model     base kernel model
 #   infer     base kernel model infer
 #   train     base kernel model train
-#   format    base model format          and <jansson.h>
+#   format    base model format          and <jansson.h>, nanopb's <pb_decode.h> and <pb_encode.h>
+#   graph     base format graph          and of the layers below what <weir.h> has
 #   cli       cli                        and other libraries; of Weir only <weir.h>
 #
 # The core (base to train) includes the C library's, the system's and the compiler's headers and <weir.h>, nothing else.
@@ -28,10 +29,13 @@ check() (
             allowed["infer"] = "base kernel model infer"
             allowed["train"] = "base kernel model train"
             allowed["format"] = "base model format"
+            allowed["graph"] = "base format graph"
             allowed["cli"] = "cli"
             split("assert ctype errno float inttypes limits math stdalign stdarg stdbool stddef stdint stdio stdlib string " \
                   "fcntl unistd sys/auxv sys/stat sys/types cpuid immintrin arm_neon simde/x86/avx512 weir", names, " ")
             for (n in names) system_header[names[n] ".h"] = 1
+            split("jansson pb_decode pb_encode", names, " ")
+            for (n in names) format_header[names[n] ".h"] = 1
         }
         function offend(why) { print "layers: " $0 ": " why; bad = 1 }
         # "a/b/../c.h" -> "a/c.h"
@@ -53,7 +57,8 @@ check() (
             if (match(target, /<[^>]*>/)) {
                 target = substr(target, RSTART + 1, RLENGTH - 2)
                 if (core && !(target in system_header)) offend("the core may not include <" target ">")
-                if (layer == "format" && !(target in system_header) && target != "jansson.h") offend("format may not include <" target ">")
+                if (layer == "format" && !(target in system_header) && !(target in format_header)) offend("format may not include <" target ">")
+                if (layer == "graph" && !(target in system_header)) offend("graph may not include <" target ">")
             } else if (match(target, /"[^"]*"/)) {
                 target = substr(target, RSTART + 1, RLENGTH - 2)
                 near = resolve(folder target)
@@ -77,7 +82,7 @@ cd "$scratch"
 plant() {
     folder=${1%/*}
     mkdir -p "$folder"
-    for kind in base infer train format; do mkdir -p "src/$kind"; [ -e "src/$kind/planted.h" ] || : >"src/$kind/planted.h"; done
+    for kind in base infer train format graph; do mkdir -p "src/$kind"; [ -e "src/$kind/planted.h" ] || : >"src/$kind/planted.h"; done
     echo "$2" >"$1"
     if check "$scratch" >found 2>&1; then
         echo "layers: the offence '$2' in $1 was not found" >&2
@@ -93,6 +98,9 @@ plant src/infer/offence.h '#  include "train/planted.h"'
 plant src/train/offence.c '#include "infer/planted.h"'
 plant src/format/offence.c '#include "train/planted.h"'
 plant src/format/offence.c '#include <csv.h>'
+plant src/format/offence.c '#include "graph/planted.h"'
+plant src/graph/offence.c '#include "infer/planted.h"'
+plant src/graph/offence.c '#include <jansson.h>'
 plant src/other/offence.c '#include "base/planted.h"'
 plant cli/offence.c '#include "../src/base/planted.h"'
 plant cli/data/offence.c '#include "base/planted.h"'

@@ -17,11 +17,11 @@ static weir_status fail_errno(weir_error *err, const char *what, const char *pat
 
 /* ---- Reading ---- */
 
-/* Reads until `size` bytes or the end; *got is how many there were. */
-static bool read_fully(int fd, unsigned char *bytes, size_t size, size_t *got)
+/* Reads from `offset` until `size` bytes or the end; *got is how many there were. */
+static bool read_fully(int fd, size_t offset, unsigned char *bytes, size_t size, size_t *got)
 {
     for (*got = 0; *got < size;) {
-        ssize_t n = read(fd, bytes + *got, size - *got);
+        ssize_t n = pread(fd, bytes + *got, size - *got, (off_t)(offset + *got));
         if (n == 0)
             return true;
         if (n > 0)
@@ -32,46 +32,78 @@ static bool read_fully(int fd, unsigned char *bytes, size_t size, size_t *got)
     return true;
 }
 
-static weir_status read_regular(int fd, const weir_allocator *a, const char *path, size_t limit, void **bytes, size_t *size,
-                                weir_error *err)
+static weir_status fail_changed(weir_error *err, const char *path)
+{
+    return weir__fail(err, WEIR_E_IO, "%s changed its size while it was read; try again", path);
+}
+
+static weir_status check_regular(weir__file *f, size_t limit, weir_error *err)
 {
     struct stat st;
-    if (fstat(fd, &st))
-        return fail_errno(err, "read", path);
+    if (fstat(f->fd, &st))
+        return fail_errno(err, "read", f->path);
     if (!S_ISREG(st.st_mode))
-        return weir__fail(err, WEIR_E_IO, "cannot read %s: it is not a regular file", path);
+        return weir__fail(err, WEIR_E_IO, "cannot read %s: it is not a regular file", f->path);
     if ((uintmax_t)st.st_size > limit)
-        return weir__fail(err, WEIR_E_FORMAT, "%s has %jd bytes; at most %zu can be read", path, (intmax_t)st.st_size, limit);
-
-    size_t expected = (size_t)st.st_size, got, more;
-    unsigned char *buffer = weir__alloc(a, expected), beyond;
-    if (!buffer)
-        return weir__fail(err, WEIR_E_NOMEM, "no memory for the %zu bytes of %s", expected, path);
-    weir_status status = WEIR_OK;
-    if (!read_fully(fd, buffer, expected, &got) || !read_fully(fd, &beyond, 1, &more))
-        status = fail_errno(err, "read", path);
-    else if (got != expected || more)
-        status = weir__fail(err, WEIR_E_IO, "%s changed its size while it was read; try again", path);
-    if (status) {
-        weir__free(a, buffer, expected);
-        return status;
-    }
-    *bytes = buffer;
-    *size = expected;
+        return weir__fail(err, WEIR_E_FORMAT, "%s has %jd bytes; at most %zu can be read", f->path, (intmax_t)st.st_size, limit);
+    f->size = (size_t)st.st_size;
     return weir__ok(err);
+}
+
+weir_status weir__file_open(weir__file *f, const char *path, size_t limit, weir_error *err)
+{
+    /* Without O_NONBLOCK a named pipe would hang here before it can be refused. */
+    *f = (weir__file){.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), .path = path};
+    if (f->fd < 0)
+        return fail_errno(err, "open", path);
+    weir_status status = check_regular(f, limit, err);
+    if (status)
+        weir__file_close(f);
+    return status;
+}
+
+void weir__file_close(weir__file *f)
+{
+    if (f->fd >= 0)
+        close(f->fd);
+    f->fd = -1;
+}
+
+weir_status weir__file_read_at(const weir__file *f, size_t offset, void *bytes, size_t size, weir_error *err)
+{
+    size_t got;
+    if (!read_fully(f->fd, offset, bytes, size, &got))
+        return fail_errno(err, "read", f->path);
+    return got == size ? weir__ok(err) : fail_changed(err, f->path);
+}
+
+static weir_status read_whole(const weir__file *f, void *bytes, weir_error *err)
+{
+    unsigned char beyond;
+    size_t more;
+    TRY(weir__file_read_at(f, 0, bytes, f->size, err));
+    if (!read_fully(f->fd, f->size, &beyond, 1, &more))
+        return fail_errno(err, "read", f->path);
+    return more ? fail_changed(err, f->path) : weir__ok(err);
 }
 
 weir_status weir__file_read(const weir_allocator *a, const char *path, size_t limit, void **bytes, size_t *size, weir_error *err)
 {
     *bytes = NULL;
     *size = 0;
-    /* Without O_NONBLOCK a named pipe would hang here before it can be refused. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return fail_errno(err, "open", path);
-    weir_status status = read_regular(fd, a, path, limit, bytes, size, err);
-    close(fd);
-    return status;
+    weir__file f;
+    TRY(weir__file_open(&f, path, limit, err));
+    void *buffer = weir__alloc(a, f.size);
+    weir_status status = buffer ? read_whole(&f, buffer, err)
+                                : weir__fail(err, WEIR_E_NOMEM, "no memory for the %zu bytes of %s", f.size, path);
+    weir__file_close(&f);
+    if (status) {
+        weir__free(a, buffer, f.size);
+        return status;
+    }
+    *bytes = buffer;
+    *size = f.size;
+    return WEIR_OK;
 }
 
 /* ---- Writing ---- */

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { CONFIG_LIMIT = 8 << 10 };
+
 /* ---- Fields ---- */
 
 static const char *const directions[] = {"forward", "reverse", "both", NULL};
@@ -133,6 +135,21 @@ json_t *weir__config_to_json(const weir_config *config)
     return json;
 }
 
+json_t *weir__metadata_to_json(const weir_config *config)
+{
+    json_t *json = weir__config_to_json(config), *metadata = NULL;
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    if (text)
+        metadata = json_pack("{ss}", "weir", text);
+    if (metadata && *config->notes && json_object_set_new(metadata, "notes", json_string(config->notes))) {
+        json_decref(metadata);
+        metadata = NULL;
+    }
+    free(text);
+    json_decref(json);
+    return metadata;
+}
+
 /* ---- From JSON ---- */
 
 static bool get_count(const json_t *json, uint32_t *out)
@@ -238,10 +255,9 @@ static const struct field *find_field(const char *name)
     return NULL;
 }
 
-weir_status weir__config_from_json(weir_config *config, json_t *json, const char **field, weir_error *err)
+static weir_status config_from_json(weir_config *config, json_t *json, char field[WEIR__FIELD_SIZE], weir_error *err)
 {
-    *config = (weir_config){0};
-    *field = "format";
+    strcpy(field, "format");
     if (!json_is_object(json))
         return weir__fail(err, WEIR_E_FORMAT, "the configuration is no JSON object");
     if (json_integer_value(json_object_get(json, "format")) != WEIR__CONFIG_FORMAT)
@@ -252,7 +268,7 @@ weir_status weir__config_from_json(weir_config *config, json_t *json, const char
     {
         if (!strcmp(name, "format"))
             continue;
-        *field = name;
+        snprintf(field, WEIR__FIELD_SIZE, "%s", name);
         const struct field *known = find_field(name);
         if (!known)
             return weir__fail(err, WEIR_E_FORMAT, "the configuration has an unknown field %.60s", name);
@@ -260,4 +276,19 @@ weir_status weir__config_from_json(weir_config *config, json_t *json, const char
             return weir__fail(err, WEIR_E_FORMAT, "the configuration's field %s has a value that it cannot have", name);
     }
     return WEIR_OK;
+}
+
+weir_status weir__config_from_text(weir_config *config, const char *text, size_t size, char field[WEIR__FIELD_SIZE], weir_error *err)
+{
+    *config = (weir_config){0};
+    *field = 0;
+    if (size > CONFIG_LIMIT)
+        return weir__fail(err, WEIR_E_FORMAT, "the configuration has more than 8 KiB");
+    json_error_t error;
+    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    if (!json)
+        return weir__fail(err, WEIR_E_FORMAT, "the configuration is no valid JSON: %s", error.text);
+    weir_status status = config_from_json(config, json, field, err);
+    json_decref(json);
+    return status;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/io.h"
+#include "format/bias.h"
 #include "format/config_json.h"
+#include "format/onnx.h"
+#include "format/onnx_model.h"
 #include "format/safetensors.h"
 #include "model/narrow.h"
 #include "model/params.h"
@@ -10,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_LIMIT = 8 << 10, NOTES_LIMIT = 1 << 20, TENSOR_NAME = sizeof((weir_tensor *)0)->name };
+enum { NOTES_LIMIT = 1 << 20, TENSOR_NAME = sizeof((weir_tensor *)0)->name };
 
 /* ---- PyTorch's second bias ---- */
 
@@ -78,37 +81,25 @@ static weir_status blame_file(const contents *c, const char *name, weir_status s
     return status;
 }
 
-static weir_status read_config_text(contents *c, const char *text, weir_error *err)
-{
-    size_t where = weir__safetensors_where(&c->file, "weir");
-    if (strlen(text) > CONFIG_LIMIT)
-        return weir__fail_at(err, WEIR_E_FORMAT, where, "the configuration has more than 8 KiB");
-    json_error_t error;
-    json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
-    if (!json)
-        return weir__fail_at(err, WEIR_E_FORMAT, where, "the configuration is no valid JSON: %s", error.text);
-    const char *field;
-    weir_status status = weir__config_from_json(&c->config, json, &field, err);
-    if (status)
-        status = blame_file(c, field, status, err);
-    json_decref(json);
-    return status;
-}
-
 static weir_status read_metadata(contents *c, weir_isa isa, weir_error *err)
 {
     const char *config = json_string_value(json_object_get(c->file.metadata, "weir")),
                *notes = json_string_value(json_object_get(c->file.metadata, "notes"));
     if (!config)
         return weir__fail_at(err, WEIR_E_FORMAT, 8, "__metadata__ has no configuration under the key weir: not a model of Weir");
+    const char *layout = json_string_value(json_object_get(c->file.metadata, "layout"));
+    if (layout)
+        return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, "layout"),
+                             "the file holds weights in the layout %.40s, no model; weir convert --layout makes one of it", layout);
     if (json_object_size(c->file.metadata) != 1u + (notes != NULL))
         return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, "__metadata__"),
                              "__metadata__ may hold the keys weir and notes only");
     if (notes && strlen(notes) > NOTES_LIMIT)
         return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, "notes"), "notes has more than 1 MiB");
-    weir_status status = read_config_text(c, config, err);
+    char field[WEIR__FIELD_SIZE];
+    weir_status status = weir__config_from_text(&c->config, config, strlen(config), field, err);
     if (status)
-        return status;
+        return blame_file(c, *field ? field : "weir", status, err);
     weir_config given = c->config;
     given.notes = notes;
     given.isa = isa;
@@ -133,17 +124,6 @@ static weir_status check_finite(const weir__entry *entry, const float *data, siz
     return WEIR_OK;
 }
 
-static weir_status fail_shape(const contents *c, const char *name, size_t rows, size_t cols, weir_error *err)
-{
-    char shape[64];
-    if (rows)
-        snprintf(shape, sizeof shape, "(%zu, %zu)", rows, cols);
-    else
-        snprintf(shape, sizeof shape, "(%zu)", cols);
-    return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, name), "tensor %s must have the shape %s", name,
-                         shape);
-}
-
 /* The entry of an array that the configuration asks for. */
 static weir_status take_entry(contents *c, const char *name, size_t rows, size_t cols, weir__dtype dtype, const weir__entry **entry,
                               weir_error *err)
@@ -151,8 +131,12 @@ static weir_status take_entry(contents *c, const char *name, size_t rows, size_t
     const weir__entry *e = *entry = weir__safetensors_find(&c->file, name);
     if (!e)
         return weir__fail_at(err, WEIR_E_FORMAT, 8, "the configuration needs a tensor %s, which the file lacks", name);
-    if (e->rows != rows || e->cols != cols)
-        return fail_shape(c, name, rows, cols, err);
+    size_t rank = rows ? 2 : 1, dims[] = {rows ? rows : cols, cols};
+    if (e->rank != rank || memcmp(e->dims, dims, rank * sizeof *dims)) {
+        char shape[WEIR__SHAPE_SIZE];
+        return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, name), "tensor %s must have the shape %s", name,
+                             weir__shape_text(rank, dims, shape));
+    }
     if (e->dtype != dtype)
         return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(&c->file, name), "tensor %s must have the dtype %s", name,
                              weir__dtype_name(dtype));
@@ -210,12 +194,11 @@ static weir_status take_int8(contents *c, const struct weir__param *param, float
     return status;
 }
 
-/* sum = first + second, and the very bits of first where second is 0. */
 static weir_status add_biases(const char *name, const float *first, const float *second, float *sum, size_t count,
                               weir_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        sum[i] = second[i] == 0 ? first[i] : first[i] + second[i];
+        sum[i] = weir__bias_sum(first[i], second[i]);
         if (!isfinite(sum[i]))
             return weir__fail(err, WEIR_E_NONFINITE, "the sum of tensor %s and the second bias is not finite", name);
     }
@@ -303,7 +286,7 @@ static weir_status open_contents(contents *c, const void *bytes, size_t size, we
                                  weir_error *err)
 {
     *c = (contents){.allocator = weir__allocator(allocator)};
-    weir_status status = weir__safetensors_open(&c->file, bytes, size, err);
+    weir_status status = weir__safetensors_open(&c->file, bytes, size, WEIR__OF_MODELS, err);
     if (!status)
         status = read_metadata(c, isa, err);
     if (!status)
@@ -312,10 +295,8 @@ static weir_status open_contents(contents *c, const void *bytes, size_t size, we
         status = allocate_contents(c, size, err);
     if (!status)
         status = take_all_tensors(c, err);
-    if (status && err) /* names from a file may hold anything; a terminal shall not obey them */
-        for (char *p = err->text; *p; p++)
-            if (*p < ' ' || *p > '~')
-                *p = '?';
+    if (status)
+        weir__make_printable(err);
     return status;
 }
 
@@ -323,6 +304,8 @@ weir_status weir_model_parse(weir_model **out, const void *bytes, size_t size, w
                              weir_error *err)
 {
     *out = NULL;
+    if (weir__onnx_is(bytes, size))
+        return weir__onnx_model(out, bytes, size, isa, allocator, err);
     contents c;
     weir_status status = open_contents(&c, bytes, size, isa, allocator, err);
     if (!status)
@@ -360,7 +343,7 @@ typedef struct listing {
 static weir__array *list_array(listing *l, const char *name, size_t rows, size_t cols, weir__dtype dtype, const void *data)
 {
     weir__array *a = &l->list[l->count++];
-    *a = (weir__array){.rows = rows, .cols = cols, .dtype = dtype, .data = data};
+    *a = (weir__array){.rank = rows ? 2 : 1, .dims = {rows ? rows : cols, rows ? cols : 0}, .dtype = dtype, .data = data};
     strcpy(a->name, name);
     return a;
 }
@@ -418,22 +401,6 @@ static void list_arrays(listing *l, const weir_model *model, const struct weir__
         }
 }
 
-/* {"weir": the configuration as text, "notes": ...}; NULL without memory, or if notes is no UTF-8. */
-static json_t *build_metadata(const weir_config *config)
-{
-    json_t *json = weir__config_to_json(config), *metadata = NULL;
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    if (text)
-        metadata = json_pack("{ss}", "weir", text);
-    if (metadata && *config->notes && json_object_set_new(metadata, "notes", json_string(config->notes))) {
-        json_decref(metadata);
-        metadata = NULL;
-    }
-    free(text);
-    json_decref(json);
-    return metadata;
-}
-
 static weir_status write_bytes(const weir_allocator *a, const weir_model *model, void **bytes, size_t *size, weir_error *err)
 {
     const weir_config *config = weir_model_config(model);
@@ -447,7 +414,7 @@ static weir_status write_bytes(const weir_allocator *a, const weir_model *model,
     void *list = weir__alloc(a, list_size), *floats = weir__alloc(a, floats_size), *narrow = weir__alloc(a, narrow_size),
          *zeros = weir__alloc(a, zeros_size);
     listing l = {.list = list, .floats = floats, .bytes = narrow, .zeros = zeros};
-    json_t *metadata = build_metadata(config);
+    json_t *metadata = weir__metadata_to_json(config);
     if (!list || !floats || !narrow || !zeros)
         status = weir__fail(err, WEIR_E_NOMEM, "no memory for a copy of the weights");
     else if (!metadata)

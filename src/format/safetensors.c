@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "format/safetensors.h"
+#include "model/narrow.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -54,6 +55,12 @@ static uint64_t little_endian_64(const unsigned char *bytes)
     return value;
 }
 
+size_t weir__safetensors_head(const void *eight, size_t size)
+{
+    uint64_t header = size < 8 ? UINT64_MAX : little_endian_64(eight);
+    return header > WEIR__HEADER_LIMIT || header > size - 8 ? SIZE_MAX : 8 + (size_t)header;
+}
+
 static weir_status parse_header(weir__safetensors *st, size_t size, json_t **header, weir_error *err)
 {
     if (size < 8)
@@ -92,27 +99,26 @@ static bool get_size(const json_t *value, size_t *out)
     return true;
 }
 
+/* False if it is no list of sizes; one of more dimensions than an entry can hold is left out. */
 static bool get_shape(const json_t *shape, weir__entry *entry)
 {
-    switch (json_array_size(shape)) { /* 0 for what is no array */
-    case 1:
-        return get_size(json_array_get(shape, 0), &entry->cols) && entry->cols;
-    case 2:
-        return get_size(json_array_get(shape, 0), &entry->rows) && get_size(json_array_get(shape, 1), &entry->cols) &&
-               entry->rows && entry->cols;
-    default:
+    if (!json_is_array(shape))
         return false;
-    }
+    entry->rank = json_array_size(shape);
+    for (size_t i = 0; i < entry->rank && i < WEIR__RANK_LIMIT; i++)
+        if (!get_size(json_array_get(shape, i), &entry->dims[i]))
+            return false;
+    return true;
 }
 
 static const struct {
     const char *name;
     size_t size;
-} dtypes[WEIR__DTYPES] = {{"F32", 4}, {"BF16", 2}, {"I8", 1}};
+} dtypes[WEIR__DTYPES] = {{"F32", 4}, {"BF16", 2}, {"I8", 1}, {"F16", 2}, {"F64", 8}};
 
 const char *weir__dtype_name(weir__dtype dtype)
 {
-    return dtypes[dtype].name;
+    return dtype < WEIR__DTYPES ? dtypes[dtype].name : "another type";
 }
 
 size_t weir__dtype_size(weir__dtype dtype)
@@ -120,20 +126,22 @@ size_t weir__dtype_size(weir__dtype dtype)
     return dtypes[dtype].size;
 }
 
-static bool get_dtype(const json_t *value, weir__dtype *dtype)
+/* WEIR__DTYPES for an unknown one. */
+static weir__dtype find_dtype(const char *name)
 {
-    const char *name = json_string_value(value);
-    for (int i = 0; name && i < WEIR__DTYPES; i++)
-        if (!strcmp(name, dtypes[i].name)) {
-            *dtype = (weir__dtype)i;
-            return true;
-        }
-    return false;
+    int i = 0;
+    while (i < WEIR__DTYPES && strcmp(name, dtypes[i].name))
+        i++;
+    return (weir__dtype)i;
 }
 
-static bool data_size(weir__dtype dtype, size_t rows, size_t cols, size_t *size)
+static bool data_size(weir__dtype dtype, size_t rank, const size_t *dims, size_t *size)
 {
-    return weir__size_mul(size, rows ? rows : 1, cols) && weir__size_mul(size, *size, dtypes[dtype].size);
+    *size = dtypes[dtype].size;
+    for (size_t i = 0; i < rank; i++)
+        if (!weir__size_mul(size, *size, dims[i]))
+            return false;
+    return true;
 }
 
 static weir_status refuse(const weir__safetensors *st, const char *name, weir_error *err, const char *format, ...)
@@ -149,34 +157,73 @@ static weir_status refuse(const weir__safetensors *st, const char *name, weir_er
     return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(st, name), "tensor %.60s %s", name, reason);
 }
 
-/* Reads one tensor's record; its data has to begin at byte *end of the data, and *end moves behind it. */
-static weir_status read_entry(const weir__safetensors *st, const char *name, const json_t *record, size_t *end,
-                              weir__entry *entry, weir_error *err)
+/* A model's arrays are vectors and matrices of three types. */
+static weir_status check_model_entry(const weir__safetensors *st, const weir__entry *entry, weir_error *err)
+{
+    if (entry->dtype > WEIR__I8)
+        return refuse(st, entry->name, err, "must have the dtype F32, BF16 or I8");
+    if (entry->rank < 1 || entry->rank > 2 || !entry->dims[0] || (entry->rank == 2 && !entry->dims[1]))
+        return refuse(st, entry->name, err, "must have a shape of one or two positive numbers");
+    return WEIR_OK;
+}
+
+/* Reads one tensor's record; its place is checked later. */
+static weir_status read_entry(const weir__safetensors *st, const char *name, const json_t *record, weir__rules rules, weir__entry *entry,
+                              weir_error *err)
 {
     const json_t *dtype = json_object_get(record, "dtype"), *shape = json_object_get(record, "shape"),
                  *offsets = json_object_get(record, "data_offsets");
     if (json_object_size(record) != 3 || !dtype || !shape || !offsets)
         return refuse(st, name, err, "must have just dtype, shape and data_offsets");
-    if (strlen(name) >= sizeof entry->name)
+    size_t most = rules == WEIR__OF_MODELS ? sizeof((weir_tensor *)0)->name : sizeof entry->name;
+    if (strlen(name) >= most)
         return refuse(st, name, err, "has a longer name than any model's");
-    *entry = (weir__entry){.rows = 0};
+    *entry = (weir__entry){.rank = 0};
     strcpy(entry->name, name);
-    if (!get_dtype(dtype, &entry->dtype))
-        return refuse(st, name, err, "must have the dtype F32, BF16 or I8");
-    size_t from, to, size;
-    if (!get_shape(shape, entry) || !data_size(entry->dtype, entry->rows, entry->cols, &size))
-        return refuse(st, name, err, "must have a shape of one or two positive numbers");
-    if (json_array_size(offsets) != 2 || !get_size(json_array_get(offsets, 0), &from) ||
-        !get_size(json_array_get(offsets, 1), &to))
+    entry->dtype = json_is_string(dtype) ? find_dtype(json_string_value(dtype)) : WEIR__DTYPES;
+    bool sizes = get_shape(shape, entry);
+    if (rules == WEIR__OF_MODELS && (sizes || entry->dtype > WEIR__I8))
+        TRY(check_model_entry(st, entry, err));
+    if (entry->rank > WEIR__RANK_LIMIT)
+        entry->dtype = WEIR__DTYPES;
+    size_t size = 0;
+    if (!sizes || (entry->dtype < WEIR__DTYPES && !data_size(entry->dtype, entry->rank, entry->dims, &size)))
+        return refuse(st, name, err, "must have a shape of %spositive numbers", rules == WEIR__OF_MODELS ? "one or two " : "");
+    if (json_array_size(offsets) != 2 || !get_size(json_array_get(offsets, 0), &entry->begin) ||
+        !get_size(json_array_get(offsets, 1), &entry->end))
         return refuse(st, name, err, "must have two data_offsets");
-    if (from != *end)
-        return refuse(st, name, err, "must begin at byte %zu of the data, where the one before it ends", *end);
-    if (from % dtypes[entry->dtype].size)
-        return refuse(st, name, err, "must begin at a multiple of its numbers' size");
-    if (to < from || to - from != size)
+    if (entry->end < entry->begin || (entry->dtype < WEIR__DTYPES && entry->end - entry->begin != size))
         return refuse(st, name, err, "has a shape of %zu bytes, but other data_offsets", size);
-    entry->begin = 8 + st->header_size + from;
-    *end = to;
+    return WEIR_OK;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const weir__entry *x = a, *y = b;
+    if (x->begin != y->begin)
+        return x->begin < y->begin ? -1 : 1;
+    return (x->end > y->end) - (x->end < y->end);
+}
+
+/* Data must follow data, from the header to the end of the file. Places become those in the file. */
+static weir_status check_places(weir__safetensors *st, size_t size, weir__rules rules, weir_error *err)
+{
+    size_t end = 0, front = 8 + st->header_size, available = size - front;
+    if (rules == WEIR__OF_SAFETENSORS)
+        qsort(st->entries, st->count, sizeof *st->entries, by_place);
+    for (size_t i = 0; i < st->count; i++) {
+        weir__entry *entry = &st->entries[i];
+        if (entry->begin != end)
+            return refuse(st, entry->name, err, "must begin at byte %zu of the data, where the one before it ends", end);
+        if (rules == WEIR__OF_MODELS && entry->begin % dtypes[entry->dtype].size)
+            return refuse(st, entry->name, err, "must begin at a multiple of its numbers' size");
+        end = entry->end;
+        entry->begin += front;
+        entry->end += front;
+    }
+    if (end != available)
+        return weir__fail_at(err, WEIR_E_FORMAT, end < available ? front + end : size,
+                             "the tensors need %zu bytes of data, but the file has %zu", end, available);
     return WEIR_OK;
 }
 
@@ -195,7 +242,7 @@ static weir_status check_metadata(const weir__safetensors *st, json_t *metadata,
     return WEIR_OK;
 }
 
-static weir_status read_header(weir__safetensors *st, json_t *header, size_t *end, weir_error *err)
+static weir_status read_header(weir__safetensors *st, json_t *header, weir__rules rules, weir_error *err)
 {
     const char *name;
     json_t *record;
@@ -208,7 +255,7 @@ static weir_status read_header(weir__safetensors *st, json_t *header, size_t *en
         } else if (st->count == WEIR__TENSOR_LIMIT) {
             status = weir__fail_at(err, WEIR_E_FORMAT, 8, "the file has more tensors than any model");
         } else {
-            status = read_entry(st, name, record, end, &st->entries[st->count++], err);
+            status = read_entry(st, name, record, rules, &st->entries[st->count++], err);
         }
         if (status)
             return status;
@@ -216,22 +263,15 @@ static weir_status read_header(weir__safetensors *st, json_t *header, size_t *en
     return WEIR_OK;
 }
 
-weir_status weir__safetensors_open(weir__safetensors *st, const void *bytes, size_t size, weir_error *err)
+weir_status weir__safetensors_open(weir__safetensors *st, const void *bytes, size_t size, weir__rules rules, weir_error *err)
 {
     *st = (weir__safetensors){.bytes = bytes};
     json_t *header = NULL;
-    size_t end = 0;
     weir_status status = parse_header(st, size, &header, err);
     if (!status)
-        status = read_header(st, header, &end, err);
+        status = read_header(st, header, rules, err);
     json_decref(header);
-    if (status)
-        return status;
-    size_t available = size - 8 - st->header_size;
-    if (end != available)
-        return weir__fail_at(err, WEIR_E_FORMAT, end < available ? 8 + st->header_size + end : size,
-                             "the tensors need %zu bytes of data, but the file has %zu", end, available);
-    return WEIR_OK;
+    return status ? status : check_places(st, size, rules, err);
 }
 
 void weir__safetensors_close(weir__safetensors *st)
@@ -258,12 +298,82 @@ size_t weir__safetensors_where(const weir__safetensors *st, const char *name)
     return 8;
 }
 
+void weir__make_printable(weir_error *err)
+{
+    for (char *p = err ? err->text : NULL; p && *p; p++)
+        if (*p < ' ' || *p > '~')
+            *p = '?';
+}
+
+const char *weir__shape_text(size_t rank, const size_t *dims, char text[WEIR__SHAPE_SIZE])
+{
+    int used = snprintf(text, WEIR__SHAPE_SIZE, "(");
+    for (size_t i = 0; i < rank && i < WEIR__RANK_LIMIT; i++)
+        used += snprintf(text + used, WEIR__SHAPE_SIZE - (size_t)used, "%s%zu", i ? ", " : "", dims[i]);
+    snprintf(text + used, WEIR__SHAPE_SIZE - (size_t)used, ")");
+    return text;
+}
+
+/* ---- Numbers ---- */
+
+/* 1 bit of sign, 5 of exponent (bias 15), 10 of fraction. */
+static float from_half(uint16_t half)
+{
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023, bits;
+    float value;
+    if (exponent == 0) { /* zero or subnormal: fraction times 2^-24 */
+        value = (float)fraction * 0x1p-24f;
+        return sign ? -value : value;
+    }
+    bits = sign | (exponent == 31 ? 255u : exponent + 112) << 23 | fraction << 13;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static double to_double(weir__dtype dtype, const unsigned char *from)
+{
+    double wide;
+    float single;
+    uint16_t half;
+    switch (dtype) {
+    case WEIR__F64:
+        memcpy(&wide, from, sizeof wide);
+        return wide;
+    case WEIR__F32:
+        memcpy(&single, from, sizeof single);
+        return (double)single;
+    default:
+        memcpy(&half, from, sizeof half);
+        return (double)(dtype == WEIR__F16 ? from_half(half) : weir__from_bf16(half));
+    }
+}
+
+void weir__to_doubles(weir__dtype dtype, const unsigned char *from, size_t count, double *to)
+{
+    for (size_t i = 0; i < count; i++)
+        to[i] = to_double(dtype, from + i * dtypes[dtype].size);
+}
+
 /* ---- Writing ---- */
 
 /* Of an array in memory. */
 static size_t size_of(const weir__array *t)
 {
-    return (t->rows ? t->rows : 1) * t->cols * dtypes[t->dtype].size;
+    size_t size = dtypes[t->dtype].size;
+    for (size_t i = 0; i < t->rank; i++)
+        size *= t->dims[i];
+    return size;
+}
+
+static json_t *build_shape(const weir__array *t)
+{
+    json_t *shape = json_array();
+    for (size_t i = 0; shape && i < t->rank; i++)
+        if (json_array_append_new(shape, json_integer((json_int_t)t->dims[i]))) {
+            json_decref(shape);
+            shape = NULL;
+        }
+    return shape;
 }
 
 /* {"__metadata__": {...}, NAME: {"dtype": "F32", "shape": [...], "data_offsets": [...]}, ...}; NULL without memory. */
@@ -275,9 +385,8 @@ static json_t *build_header(json_t *metadata, const weir__array *arrays, size_t 
         const weir__array *t = &arrays[i];
         json_int_t begin = (json_int_t)*data;
         *data += size_of(t);
-        json_t *shape =
-            t->rows ? json_pack("[II]", (json_int_t)t->rows, (json_int_t)t->cols) : json_pack("[I]", (json_int_t)t->cols);
-        json_t *record = json_pack("{ss so s[II]}", "dtype", dtypes[t->dtype].name, "shape", shape, "data_offsets", begin, (json_int_t)*data);
+        json_t *record =
+            json_pack("{ss so s[II]}", "dtype", dtypes[t->dtype].name, "shape", build_shape(t), "data_offsets", begin, (json_int_t)*data);
         if (json_object_set_new(header, t->name, record)) {
             json_decref(header);
             header = NULL;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# weir convert: every form from every form, what it reports, what it refuses; and every command with narrow models.
+# weir convert: every form from every form, layouts of other frameworks and the check, what it reports, what it refuses; and every command
+# with narrow models.
 . "$(dirname "$0")/lib.sh"
 
 make_text >text.txt
@@ -141,11 +142,17 @@ refuse() { # PATTERN ARGUMENTS...
     check "the old file survives: $pattern" cmp old.weir kept.weir
 }
 expect 2 "--weights takes one of f32, bf16, int8, not \"int4\"" "$WEIR" convert text.weir old.weir --weights int4
-expect 2 "say with --weights what form the weights shall have: f32, bf16 or int8" "$WEIR" convert text.weir old.weir
 expect 2 "name the model and the file to write" "$WEIR" convert text.weir --weights int8
 expect 2 "name the model and the file to write" "$WEIR" convert
 expect 2 "one model to read and one file to write are enough" "$WEIR" convert a b c --weights int8
 expect 2 "--from takes a number from 0 to 0.9999" "$WEIR" convert text.weir old.weir --weights int8 --from 1
+expect 2 "--layout takes one of pytorch, keras, tf1, tf-block, tf-block-v2, tflite, onednn, kaldi-nnet1, not \"theano\"" \
+    "$WEIR" convert text.weir old.weir --layout theano
+expect 2 "--prefix goes with reading a --layout" "$WEIR" convert text.weir old.weir --prefix lstm.
+expect 2 "--cell-clip goes with reading a --layout" "$WEIR" convert text.weir out.safetensors --layout tf1 --cell-clip 1
+expect 2 "--forget-bias goes with --layout" "$WEIR" convert text.weir old.weir --forget-bias 0
+expect 2 "--tolerance takes a number" "$WEIR" convert text.weir old.weir --verify --tolerance -1
+expect 2 "--data measures what is written" "$WEIR" convert text.weir --verify --data text.txt
 refuse "nothing.weir: No such file" nothing.weir old.weir --weights int8
 refuse "text.txt" text.txt old.weir --weights int8
 refuse "none.txt cannot be read: No such file" text.weir old.weir --weights int8 --data none.txt
@@ -197,6 +204,144 @@ done
 for bad in final logistic; do
     expect 1 "the model's vocabulary does not fit its network" "$WEIR" eval $bad.weir text.txt
     refuse "the model's vocabulary does not fit its network" $bad.weir old.weir --weights int8 --data text.txt
+done
+
+# ---- Layouts ----
+
+expect 0 "bytes" "$WEIR" convert text.weir copy.weir
+check "without options the model is copied" cmp text.weir copy.weir
+for layout in pytorch tf1 tf-block tf-block-v2 tflite onednn kaldi-nnet1; do
+    expect 0 "$layout" "$WEIR" convert text.weir $layout.safetensors --layout $layout
+    expect 0 "$layout" "$WEIR" convert $layout.safetensors back.weir --layout $layout --data text.txt
+    case $layout in
+    tf1 | tf-block) check "$layout: the way back keeps the size" test "$(wc -c <back.weir)" = "$(wc -c <text.weir)" ;;
+    *) check "$layout: the way back keeps every bit, notes included" cmp text.weir back.weir ;;
+    esac
+    refuse "its layout is $layout" --layout keras $layout.safetensors old.weir
+done
+refuse "the model has peepholes, for which the layout keras has no place" text.weir old.safetensors --layout keras
+check "nothing was written" test ! -e old.safetensors
+expect 0 "keras" sh -c '"$0" train text.txt -o none.weir --hidden 8 --layers 1 --epochs 1 --no-peepholes --quiet && "$0" convert none.weir k.safetensors \
+    --layout keras && "$0" convert k.safetensors back.weir --layout keras' "$WEIR"
+check "keras: the way back keeps every bit" cmp none.weir back.weir
+expect 0 "int8" "$WEIR" convert pytorch.safetensors narrow.weir --layout pytorch --weights int8
+check "a layout may be narrowed at once" cmp narrow.weir text.int8.weir
+expect 0 "" "$WEIR" convert text.int8.weir narrow.safetensors --layout onednn
+expect 0 "" "$WEIR" convert narrow.safetensors back.weir --layout onednn
+check "narrow weights keep their form on the way" cmp back.weir text.int8.weir
+refuse "text.txt" text.txt old.weir --layout pytorch
+refuse "nothing.safetensors: No such file" nothing.safetensors old.weir --layout pytorch
+refuse "folder" folder old.weir --layout pytorch
+refuse "pipe" pipe old.weir --layout pytorch
+refuse "the file holds weights in the layout tf1, no model; weir convert --layout makes one of it" tf1.safetensors old.weir
+
+# Weights alone: what they do not tell comes from options.
+"$PYTHON" -c '
+from container import read, write
+header, data = read("pytorch.safetensors")
+del header["__metadata__"]
+write("alone.safetensors", header, data)
+header = {name.replace("lstm.", "model.rnn."): t for name, t in header.items()}
+write("prefixed.safetensors", header, data)'
+tokens=$("$WEIR" info text.weir --json | "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin)["tensors"][0]["shape"][1])')
+expect 0 "" "$WEIR" convert alone.safetensors alone.weir --layout pytorch
+expect 0 "linear" "$WEIR" info alone.weir
+expect 0 "" "$WEIR" convert alone.safetensors alone.weir --layout pytorch --tokens $tokens --output softmax --cell-clip 2.5 --gate "hard_sigmoid(0.25, 0.5)"
+expect 0 "softmax" "$WEIR" info alone.weir
+expect 0 "hard_sigmoid" "$WEIR" info alone.weir
+expect 0 "2.5" "$WEIR" info alone.weir
+refuse "make tokens $tokens, but the settings say 7" alone.safetensors old.weir --layout pytorch --tokens 7
+expect 0 "" "$WEIR" convert prefixed.safetensors prefixed.weir --layout pytorch
+expect 0 "" "$WEIR" convert prefixed.safetensors headless.weir --layout pytorch --prefix model.rnn.
+check "a prefix leaves the head out" sh -c '"$0" info headless.weir | grep -q lstm.weight_ih_l0 && ! "$0" info headless.weir | grep -q head.0' "$WEIR"
+refuse "there is no LSTM in the layout pytorch" prefixed.safetensors old.weir --layout pytorch --prefix lstm.
+
+# ---- ONNX ----
+
+expect 0 "bytes" "$WEIR" convert text.weir text.onnx
+expect 0 "bytes" "$WEIR" convert text.onnx back.weir
+check "ONNX: the way back keeps every bit" cmp text.weir back.weir
+expect 0 "bytes" "$WEIR" convert labels.weir unrolled.onnx --unroll 3
+expect 2 "--unroll goes with an OUT that ends in .onnx" "$WEIR" convert text.weir back.weir --unroll 3
+expect 2 "--unroll takes a whole number" "$WEIR" convert text.weir x.onnx --unroll 0
+
+# ---- The check ----
+
+"$PYTHON" -c '
+import json, struct
+from container import read, write
+def floats(*numbers):
+    return struct.pack("<%df" % len(numbers), *numbers)
+# one unit whose gates are all sigma(1000) = 1 and whose candidate is 0: h = 0; the head adds 0.5
+weights = {"lstm.weight_ih_l0": ([4, 1], [0] * 4), "lstm.weight_hh_l0": ([4, 1], [0] * 4), "lstm.bias_ih_l0": ([4], [1000, 1000, 0, 1000]),
+           "lstm.bias_hh_l0": ([4], [0] * 4), "fc.weight": ([1, 1], [1]), "fc.bias": ([1], [0.5])}
+def save(path, check, metadata=None):
+    header, data = {"__metadata__": metadata} if metadata else {}, b""
+    for name, (shape, numbers) in {**weights, **check}.items():
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + 4 * len(numbers)]}
+        data += floats(*numbers)
+    write(path, header, data)
+x = {"check.x": ([3, 1, 1], [1, 2, 3])}
+save("good.safetensors", {**x, "check.y": ([3, 1, 1], [0.5] * 3)}, {"notes": json.dumps({"mine": [1, 2.25]})})
+save("bad.safetensors", {**x, "check.y": ([3, 1, 1], [0.5, 0.75, 0.5])})
+save("input.safetensors", x)
+save("plain.safetensors", {})
+save("lengths.safetensors", {**x, "check.lengths": ([1], [2]), "check.h0": ([1, 1, 1], [0.25]), "check.c0": ([1, 1, 1], [0]), "check.y": ([3, 1, 1], [0.5, 0.5, 0])})
+save("halves.safetensors", {**x, "check.lengths": ([1], [1.5]), "check.y": ([3, 1, 1], [0.5, 0.5, 0])})
+save("large.safetensors", {**x, "check.y": ([3, 1, 1], [1e30, 0, 0])})'
+expect 0 "largest difference 0 of 3 numbers, tolerance 1e-05" "$WEIR" convert good.safetensors good.weir --layout pytorch --verify
+expect 0 "largest difference 0 of 3 numbers, tolerance 1e-05" "$WEIR" convert good.weir --verify
+expect 0 "largest difference 0 of 3 numbers" "$WEIR" convert good.safetensors --layout pytorch --verify
+expect 0 "largest difference 0 of 3 numbers" "$WEIR" convert lengths.safetensors --layout pytorch --verify
+expect 0 "mine" "$WEIR" info good.weir
+check "JSON has the check" sh -c '"$0" convert good.weir --verify --json >verify.json' "$WEIR"
+check "and no more than it" "$PYTHON" -c '
+import json
+assert json.load(open("verify.json")) == {"verify": {"difference": 0, "numbers": 3, "tolerance": 1e-05}}'
+expect 0 "" "$WEIR" convert good.weir narrow.weir --weights bf16 --verify
+expect 0 "largest difference 0 of 3 numbers" "$WEIR" convert narrow.weir --verify
+expect 0 "" "$WEIR" convert good.weir again.safetensors --layout tflite
+expect 0 "largest difference 0 of 3 numbers" "$WEIR" convert again.safetensors again.weir --layout tflite --verify
+check "the check takes part in the way there and back" cmp good.weir again.weir
+expect 0 "" "$WEIR" convert good.weir good.onnx
+expect 0 "largest difference 0 of 3 numbers" "$WEIR" convert good.onnx --verify
+rm -f bad.weir
+expect 1 "bad.safetensors: the model's output differs by 0.25 from the source's, more than 1e-05" "$WEIR" convert bad.safetensors bad.weir --layout pytorch --verify
+check "and is not written" test ! -e bad.weir
+expect 1 "differs by 0.25" "$WEIR" convert bad.safetensors bad.weir --layout pytorch --verify --tolerance 0.2
+expect 0 "largest difference 0.25 of 3 numbers, tolerance 0.3" "$WEIR" convert bad.safetensors bad.weir --layout pytorch --verify --tolerance 0.3
+expect 1 "differs by 1e+30" "$WEIR" convert large.safetensors --layout pytorch --verify
+for model in input plain; do
+    expect 0 "" "$WEIR" convert $model.safetensors $model.weir --layout pytorch
+done
+refuse "the model's check has no output of the source, so there is nothing to compare it with" input.weir old.weir --verify
+refuse "the model carries no check, so there is nothing to compare it with" plain.weir old.weir --verify
+refuse "the model carries no check" text.weir --verify
+refuse "the check in the model's notes is broken: lengths holds what is no length" halves.safetensors old.weir --layout pytorch --verify
+
+# Checks that were made broken in the notes.
+"$PYTHON" -c '
+import json
+from container import read, write
+header, data = read("good.weir")
+good = json.loads(header["__metadata__"]["notes"])
+def save(name, **changes):
+    header["__metadata__"]["notes"] = json.dumps({**good, "check": {**good["check"], **changes}})
+    write(name + ".weir", header, data)
+save("broken0", x={"shape": [3, 1], "data": [1, 2, 3]})
+save("broken1", x={"shape": [3, 1, 1], "data": [1, 2]})
+save("broken2", x={"shape": [2**62, 2**62, 4], "data": [1, 2, 3]})
+save("broken3", x={"shape": [3, 1, -1], "data": [1, 2, 3]})
+save("broken4", x={"shape": [3, 1, 1], "data": [1, "2", 3]})
+save("broken5", x={"shape": [3, 1, 1], "data": [1, 1e300, 3]})
+save("broken6", x=5)
+save("broken7", x=None)
+save("broken8", y={"shape": [1, 1, 1], "data": [0.5]})
+save("broken9", h0={"shape": [2, 1, 1], "data": [0, 0]})
+save("broken10", lengths={"shape": [1], "data": [4]})
+save("broken11", c0={"shape": [1, 1, 1, 1], "data": [0]})'
+for i in 0 1 2 3 4 5 6 7 8 9 10 11; do
+    refuse "the check in the model's notes is broken" broken$i.weir --verify
 done
 
 # ---- Narrow models at work ----

@@ -7,7 +7,7 @@ expect 0 "usage: weir COMMAND" "$WEIR" --help
 expect 0 "weir 0." "$WEIR" --version
 expect 2 "usage: weir COMMAND" "$WEIR"
 expect 2 "there is no command \"frobnicate\"" "$WEIR" frobnicate
-for command in train eval generate forecast classify convert info activations plot study bench; do
+for command in train eval generate forecast classify convert run info activations plot study bench; do
     expect 0 "Usage: weir $command" "$WEIR" $command --help
     expect 2 "unrecognized option" "$WEIR" $command --no-such-option
     man="$WEIR_SOURCE_DIR/docs/man/weir-$command.1.scd"

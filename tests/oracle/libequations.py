@@ -55,7 +55,8 @@ def layer(config, weights, suffix, x, length, h, c):
     clip = config.get("activation_clip", 0)
 
     def squash(place, default, z, slot):
-        z = np.clip(z, -clip, clip) if clip else z
+        if clip and (place != "output_activation" or config.get("clip_output", True)):  # ONNX Runtime leaves the output's argument free
+            z = np.clip(z, -clip, clip)
         spec = config.get(place, default)
         learned = slopes[slot] if (spec if isinstance(spec, str) else spec[0]) == "prelu" else None
         return apply(spec, z, learned)

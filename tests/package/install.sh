@@ -53,7 +53,7 @@ done
     cc -std=c11 -Wall -Wextra -Wpedantic -Werror "$consumer/consumer.c" $(pkg-config --cflags --libs weir-format weir) -o build/shared
     c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror "$consumer/consumer.cc" $(pkg-config --cflags --libs weir) -o build/shared-cc
     cc -std=c11 "$consumer/consumer.c" $(pkg-config --cflags weir-format) "$lib/libweir-format.a" "$lib/libweir.a" \
-        $(pkg-config --libs jansson) -lm -o build/static
+        $(pkg-config --libs jansson) -lprotobuf-nanopb -lm -o build/static
 }
 build/shared build/model.weir
 build/shared-cc

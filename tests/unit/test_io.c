@@ -118,6 +118,27 @@ static void reading_has_a_bound(void **state)
     assert_unreadable("file", 9, WEIR_E_FORMAT, "at most 9");
 }
 
+static void pieces_are_read(void **state)
+{
+    (void)state;
+    assert_written("file", "0123456789", 10);
+    weir__file f;
+    weir_error err;
+    char piece[4] = "";
+    assert_int_equal(weir__file_open(&f, "file", 10, &err), WEIR_OK);
+    assert_int_equal(f.size, 10);
+    assert_int_equal(weir__file_read_at(&f, 6, piece, 4, &err), WEIR_OK);
+    assert_memory_equal(piece, "6789", 4);
+    assert_int_equal(weir__file_read_at(&f, 10, piece, 0, &err), WEIR_OK);
+    assert_int_equal(weir__file_read_at(&f, 7, piece, 4, &err), WEIR_E_IO);
+    assert_non_null(strstr(err.text, "file changed its size"));
+    weir__file_close(&f);
+    weir__file_close(&f);
+    assert_int_equal(weir__file_open(&f, "file", 9, &err), WEIR_E_FORMAT);
+    assert_int_equal(weir__file_open(&f, ".", 9, &err), WEIR_E_IO);
+    assert_int_equal(f.fd, -1);
+}
+
 static void only_regular_files_are_read(void **state)
 {
     (void)state;
@@ -256,6 +277,7 @@ int main(void)
         IN_FOLDER(only_regular_files_are_written),   IN_FOLDER(a_full_disk_leaves_the_old_file),
         IN_FOLDER(a_link_is_replaced_not_followed),  IN_FOLDER(permissions_are_kept),
         IN_FOLDER(an_open_old_file_stays_as_it_was), IN_FOLDER(a_reader_sees_one_version_or_the_other),
+        IN_FOLDER(pieces_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
