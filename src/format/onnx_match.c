@@ -338,6 +338,7 @@ static const struct {
     {"Gather", weir__rule_gather},
     {"Gelu", weir__rule_gelu},
     {"Gemm", weir__rule_gemm},
+    {"Greater", weir__rule_greater},
     {"HardSigmoid", weir__rule_function},
     {"Identity", weir__match_pass},
     {"LSTM", weir__rule_lstm},
@@ -364,10 +365,10 @@ static const struct {
     {"Tanh", weir__rule_function},
     {"Transpose", weir__rule_transpose},
     {"Unsqueeze", weir__rule_unsqueeze},
+    {"Where", weir__rule_where},
 };
 
-/* An operator without a rule may compute shapes, as long as nobody needs them; data and weights it may not touch. */
-static weir_status rule_other(weir__matcher *m)
+weir_status weir__match_other(weir__matcher *m)
 {
     for (uint32_t i = 0; i < m->node->input_count; i++) {
         const weir__meaning *in = weir__match_input(m, i);
@@ -384,7 +385,7 @@ static weir__rule *find_rule(const weir__onnx_node *node)
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (node->domain.size == 0 && weir__text_is(node->type, rules[i].type))
             return rules[i].rule;
-    return rule_other;
+    return weir__match_other;
 }
 
 /* ---- The whole graph ---- */
