@@ -169,7 +169,8 @@ typedef struct kind_of_message {
     static const kind_of_message kind = {name, kind##_rules, sizeof kind##_rules / sizeof *kind##_rules};
 
 enum { MODEL_IR = 1, MODEL_GRAPH = 7, MODEL_OPSETS = 8 };
-KIND(model_kind, "model", {MODEL_IR, VARINT, false, "ir_version"}, {MODEL_GRAPH, STRING, false, "graph"}, {MODEL_OPSETS, STRING, true, "opset_import"})
+KIND(model_kind, "model", {MODEL_IR, VARINT, false, "ir_version"}, {MODEL_GRAPH, STRING, false, "graph"},
+     {MODEL_OPSETS, STRING, true, "opset_import"})
 
 enum { OPSET_DOMAIN = 1, OPSET_VERSION = 2 };
 KIND(opset_import_kind, "opset_import", {OPSET_DOMAIN, STRING, false, "domain"}, {OPSET_VERSION, VARINT, false, "version"})
@@ -223,19 +224,18 @@ enum {
     TENSOR_EXTERNAL = 13,
     TENSOR_LOCATION = 14
 };
-KIND(tensor_kind, "tensor", {TENSOR_DIMS, VARINT, true, "dims"}, {TENSOR_TYPE, VARINT, false, "data_type"}, {TENSOR_SEGMENT, STRING, false, "segment"},
-     {TENSOR_FLOATS, PB_WT_32BIT, true, "float_data"}, {TENSOR_INT32S, VARINT, true, "int32_data"},
+KIND(tensor_kind, "tensor", {TENSOR_DIMS, VARINT, true, "dims"}, {TENSOR_TYPE, VARINT, false, "data_type"},
+     {TENSOR_SEGMENT, STRING, false, "segment"}, {TENSOR_FLOATS, PB_WT_32BIT, true, "float_data"}, {TENSOR_INT32S, VARINT, true, "int32_data"},
      {TENSOR_STRINGS, STRING, true, "string_data"}, {TENSOR_INT64S, VARINT, true, "int64_data"}, {TENSOR_NAME, STRING, false, "name"},
-     {TENSOR_RAW, STRING, false, "raw_data"}, {TENSOR_DOUBLES, PB_WT_64BIT, true, "double_data"},
-     {TENSOR_UINT64S, VARINT, true, "uint64_data"}, {TENSOR_EXTERNAL, STRING, true, "external_data"},
-     {TENSOR_LOCATION, VARINT, false, "data_location"})
+     {TENSOR_RAW, STRING, false, "raw_data"}, {TENSOR_DOUBLES, PB_WT_64BIT, true, "double_data"}, {TENSOR_UINT64S, VARINT, true, "uint64_data"},
+     {TENSOR_EXTERNAL, STRING, true, "external_data"}, {TENSOR_LOCATION, VARINT, false, "data_location"})
 
 enum { PORT_NAME = 1, PORT_TYPE = 2 };
 KIND(value_info_kind, "value_info", {PORT_NAME, STRING, false, "name"}, {PORT_TYPE, STRING, false, "type"})
 
 enum { TYPE_TENSOR = 1, TYPE_SEQUENCE = 4, TYPE_MAP = 5, TYPE_OPAQUE = 7, TYPE_SPARSE = 8, TYPE_OPTIONAL = 9 };
-KIND(type_kind, "type", {TYPE_TENSOR, STRING, false, "tensor_type"}, {TYPE_SEQUENCE, STRING, false, "sequence_type"}, {TYPE_MAP, STRING, false, "map_type"},
-     {TYPE_OPAQUE, STRING, false, "opaque_type"}, {TYPE_SPARSE, STRING, false, "sparse_tensor_type"},
+KIND(type_kind, "type", {TYPE_TENSOR, STRING, false, "tensor_type"}, {TYPE_SEQUENCE, STRING, false, "sequence_type"},
+     {TYPE_MAP, STRING, false, "map_type"}, {TYPE_OPAQUE, STRING, false, "opaque_type"}, {TYPE_SPARSE, STRING, false, "sparse_tensor_type"},
      {TYPE_OPTIONAL, STRING, false, "optional_type"})
 
 enum { TENSOR_TYPE_ELEMENT = 1, TENSOR_TYPE_SHAPE = 2 };
@@ -405,7 +405,8 @@ const char *weir__onnx_type_name(weir__onnx_type type)
 static weir_status read_dims(const reader *r, weir__onnx_tensor *t, uint32_t rank, const char *label)
 {
     if (rank > WEIR__ONNX_RANK)
-        return refuse(r, t->message, WEIR_E_UNSUPPORTED, "tensor %s has %u dimensions; at most %d can be read", label, (unsigned)rank, WEIR__ONNX_RANK);
+        return refuse(r, t->message, WEIR_E_UNSUPPORTED, "tensor %s has %u dimensions; at most %d can be read", label, (unsigned)rank,
+                      WEIR__ONNX_RANK);
     int64_t *dims;
     TRY(take(r, rank, sizeof *dims, &dims));
     numbers n = numbers_of(t->message, TENSOR_DIMS, PB_WT_VARINT);
@@ -1043,7 +1044,8 @@ static weir_status count_nodes(const reader *r, weir__text message, uint32_t *va
         if (f.tag != GRAPH_NODES)
             continue;
         TRY(check_fields(r, &node_kind, f.bytes, counts));
-        *node = (weir__onnx_node){.input_count = counts[NODE_INPUTS], .output_count = counts[NODE_OUTPUTS], .attribute_count = counts[NODE_ATTRIBUTES]};
+        *node =
+            (weir__onnx_node){.input_count = counts[NODE_INPUTS], .output_count = counts[NODE_OUTPUTS], .attribute_count = counts[NODE_ATTRIBUTES]};
         read_node_words(node++, f.bytes);
         *values += counts[NODE_OUTPUTS];
     }
