@@ -475,6 +475,20 @@ WEIR_API weir_status weir_model_parse(weir_model **out, const void *bytes, size_
 /* Writes the file beside `path`, syncs it, and renames it over `path`: readers see the old file or the new one, never a part. */
 WEIR_API weir_status weir_model_save(const weir_model *model, const char *path, weir_error *err);
 
+/* How a model becomes an ONNX file. */
+typedef struct weir_onnx_options {
+    uint32_t unroll;      /* T: basic operators for just so many steps, which can express every model; T L D is at most 65536.
+                             0: LSTM operators, any number of steps */
+    bool states;          /* inputs h0 (L*D, B, P) and c0 (L*D, B, H) for the initial state; else it is 0 */
+    uint64_t reserved[4]; /* must be 0 */
+} weir_onnx_options;
+
+/* Writes an ONNX file as weir_model_save writes its own (docs/onnx-models.md). Inputs: x (T, B, I), or tokens (T, B) of int64; outputs: y, hn
+ * and cn in the shapes of weir_model_run. `options` NULL: all 0. Narrow weights are written as the float32 numbers that they stand for.
+ * Errors: WEIR_E_UNSUPPORTED for what LSTM operators cannot express (projection, cells without a forget gate, clip of the cell, some
+ * activations of the cell), unless it is unrolled; WEIR_E_ARGUMENT, WEIR_E_IO, WEIR_E_NOMEM. */
+WEIR_API weir_status weir_model_save_onnx(const weir_model *model, const char *path, const weir_onnx_options *options, weir_error *err);
+
 /* ---- ONNX graphs: libweir-format ------------------------------------------------------------------------------- */
 
 typedef enum weir_element { WEIR_ELEMENT_ANY = 0, WEIR_FLOAT32, WEIR_INT32, WEIR_INT64, WEIR_BOOL } weir_element;

@@ -133,6 +133,21 @@ json_t *weir__config_to_json(const weir_config *config)
     return json;
 }
 
+json_t *weir__metadata_to_json(const weir_config *config)
+{
+    json_t *json = weir__config_to_json(config), *metadata = NULL;
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+    if (text)
+        metadata = json_pack("{ss}", "weir", text);
+    if (metadata && *config->notes && json_object_set_new(metadata, "notes", json_string(config->notes))) {
+        json_decref(metadata);
+        metadata = NULL;
+    }
+    free(text);
+    json_decref(json);
+    return metadata;
+}
+
 /* ---- From JSON ---- */
 
 static bool get_count(const json_t *json, uint32_t *out)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/io.h"
+#include "format/bias.h"
 #include "format/config_json.h"
+#include "format/onnx.h"
+#include "format/onnx_model.h"
 #include "format/safetensors.h"
 #include "model/narrow.h"
 #include "model/params.h"
@@ -10,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_LIMIT = 8 << 10, NOTES_LIMIT = 1 << 20, TENSOR_NAME = sizeof((weir_tensor *)0)->name };
+enum { NOTES_LIMIT = 1 << 20, TENSOR_NAME = sizeof((weir_tensor *)0)->name };
 
 /* ---- PyTorch's second bias ---- */
 
@@ -81,7 +84,7 @@ static weir_status blame_file(const contents *c, const char *name, weir_status s
 static weir_status read_config_text(contents *c, const char *text, weir_error *err)
 {
     size_t where = weir__safetensors_where(&c->file, "weir");
-    if (strlen(text) > CONFIG_LIMIT)
+    if (strlen(text) > WEIR__CONFIG_LIMIT)
         return weir__fail_at(err, WEIR_E_FORMAT, where, "the configuration has more than 8 KiB");
     json_error_t error;
     json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
@@ -210,12 +213,11 @@ static weir_status take_int8(contents *c, const struct weir__param *param, float
     return status;
 }
 
-/* sum = first + second, and the very bits of first where second is 0. */
 static weir_status add_biases(const char *name, const float *first, const float *second, float *sum, size_t count,
                               weir_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        sum[i] = second[i] == 0 ? first[i] : first[i] + second[i];
+        sum[i] = weir__bias_sum(first[i], second[i]);
         if (!isfinite(sum[i]))
             return weir__fail(err, WEIR_E_NONFINITE, "the sum of tensor %s and the second bias is not finite", name);
     }
@@ -323,6 +325,8 @@ weir_status weir_model_parse(weir_model **out, const void *bytes, size_t size, w
                              weir_error *err)
 {
     *out = NULL;
+    if (weir__onnx_is(bytes, size))
+        return weir__onnx_model(out, bytes, size, isa, allocator, err);
     contents c;
     weir_status status = open_contents(&c, bytes, size, isa, allocator, err);
     if (!status)
@@ -418,22 +422,6 @@ static void list_arrays(listing *l, const weir_model *model, const struct weir__
         }
 }
 
-/* {"weir": the configuration as text, "notes": ...}; NULL without memory, or if notes is no UTF-8. */
-static json_t *build_metadata(const weir_config *config)
-{
-    json_t *json = weir__config_to_json(config), *metadata = NULL;
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    if (text)
-        metadata = json_pack("{ss}", "weir", text);
-    if (metadata && *config->notes && json_object_set_new(metadata, "notes", json_string(config->notes))) {
-        json_decref(metadata);
-        metadata = NULL;
-    }
-    free(text);
-    json_decref(json);
-    return metadata;
-}
-
 static weir_status write_bytes(const weir_allocator *a, const weir_model *model, void **bytes, size_t *size, weir_error *err)
 {
     const weir_config *config = weir_model_config(model);
@@ -447,7 +435,7 @@ static weir_status write_bytes(const weir_allocator *a, const weir_model *model,
     void *list = weir__alloc(a, list_size), *floats = weir__alloc(a, floats_size), *narrow = weir__alloc(a, narrow_size),
          *zeros = weir__alloc(a, zeros_size);
     listing l = {.list = list, .floats = floats, .bytes = narrow, .zeros = zeros};
-    json_t *metadata = build_metadata(config);
+    json_t *metadata = weir__metadata_to_json(config);
     if (!list || !floats || !narrow || !zeros)
         status = weir__fail(err, WEIR_E_NOMEM, "no memory for a copy of the weights");
     else if (!metadata)

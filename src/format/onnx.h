@@ -123,6 +123,7 @@ typedef struct weir__onnx {
     const weir__onnx_port *outputs;
     struct weir__onnx_chunk *chunks; /* where all of it lies */
     size_t room;                     /* bytes that may yet be taken */
+    weir_status lack;                /* why weir__onnx_take gave nothing */
 } weir__onnx;
 
 /* True if the bytes begin as ONNX files do, and model files of Weir do not. */
@@ -132,6 +133,12 @@ bool weir__onnx_is(const void *bytes, size_t size);
  * initializers, other types of numbers, more than WEIR__ONNX_RANK dimensions, and more nodes and names than fit in the graph's memory. */
 weir_status weir__onnx_open(weir__onnx *graph, const void *bytes, size_t size, const weir_allocator *allocator, weir_error *err);
 void weir__onnx_close(weir__onnx *graph);
+/* An entry of the file's table of strings (metadata_props); its bytes are NULL if there is none. */
+weir__text weir__onnx_property(const weir__onnx *graph, const char *key);
+/* `bytes` zeroed bytes of the graph's own memory, which live as long as it; NULL if no more may be taken, or there are none. */
+void *weir__onnx_take(weir__onnx *graph, size_t bytes);
+/* Fails after weir__onnx_take gave nothing: with WEIR_E_NOMEM, or WEIR_E_UNSUPPORTED where no more may be taken. */
+weir_status weir__onnx_lacks(const weir__onnx *graph, weir_error *err);
 
 /* The attribute of this name, or NULL. */
 const weir__onnx_attribute *weir__onnx_find(const weir__onnx_node *node, const char *name);

@@ -317,6 +317,21 @@ static weir_status check_fields(const reader *r, const kind_of_message *kind, we
     return WEIR_OK;
 }
 
+weir__text weir__onnx_property(const weir__onnx *graph, const char *key)
+{
+    enum { MODEL_PROPERTY = 14, PROPERTY_KEY = 1, PROPERTY_VALUE = 2 };
+    walk model = walk_over(graph->file);
+    for (field entry; next_field(&model, &entry);) {
+        weir__text name = {"", 0}, value = {"", 0};
+        walk property = walk_over(entry.bytes);
+        for (field f; entry.tag == MODEL_PROPERTY && next_field(&property, &f);)
+            *(f.tag == PROPERTY_KEY ? &name : &value) = f.bytes;
+        if (entry.tag == MODEL_PROPERTY && weir__text_is(name, key))
+            return value;
+    }
+    return (weir__text){NULL, 0};
+}
+
 /* ---- Memory ---- */
 
 struct weir__onnx_chunk {
@@ -359,6 +374,23 @@ static weir_status take(const reader *r, size_t n, size_t size, void *out)
     g->chunks->used += bytes;
     memcpy(out, &place, sizeof place);
     return WEIR_OK;
+}
+
+void *weir__onnx_take(weir__onnx *graph, size_t bytes)
+{
+    void *place = NULL;
+    weir_status status = take(&(reader){.graph = graph}, 1, bytes, &place);
+    if (status)
+        graph->lack = status;
+    return place;
+}
+
+weir_status weir__onnx_lacks(const weir__onnx *graph, weir_error *err)
+{
+    if (graph->lack == WEIR_E_NOMEM)
+        return weir__fail(err, WEIR_E_NOMEM, "no memory to make a model of an ONNX file");
+    return weir__fail(err, WEIR_E_UNSUPPORTED, "to make a model of the graph takes more memory than there may be for a file of %zu bytes; "
+                      "layers that share weights and large tables of tokens are not unfolded; weir run can run the file as it is", graph->file.size);
 }
 
 void weir__onnx_close(weir__onnx *graph)

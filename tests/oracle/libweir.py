@@ -19,7 +19,8 @@ except ImportError as missing:
     skip(missing)
 if "WEIR_LIBRARY" not in os.environ:
     skip("WEIR_LIBRARY does not name a shared library")
-library = ctypes.CDLL(os.environ["WEIR_LIBRARY"])
+library = ctypes.CDLL(os.environ["WEIR_LIBRARY"], mode=ctypes.RTLD_GLOBAL)
+files = ctypes.CDLL(os.environ["WEIR_FORMAT_LIBRARY"]) if "WEIR_FORMAT_LIBRARY" in os.environ else None
 
 ACTIVATIONS = ["default", "identity", "relu", "leaky_relu", "prelu", "sigmoid", "tanh", "elu", "selu", "gelu", "gelu_tanh", "silu",
                "mish", "softplus", "scaled_tanh", "hard_sigmoid", "softsign"]
@@ -77,6 +78,10 @@ class TrainConfig(ctypes.Structure):
 
 class Loss(ctypes.Structure):
     _fields_ = [("sum", c_double), ("count", c_uint64)]
+
+
+class OnnxOptions(ctypes.Structure):
+    _fields_ = [("unroll", c_uint32), ("states", c_bool), ("reserved", c_uint64 * 4)]
 
 
 library.weir_model_config.restype = POINTER(Config)
@@ -187,6 +192,18 @@ class Model:
             out[t.name.decode()] = array.reshape(t.rows, t.cols) if t.rows else array
         return out
 
+    def save(self, path):
+        call(files.weir_model_save, self.handle, os.fsencode(path))
+
+    def save_onnx(self, path, unroll=0, states=False):
+        call(files.weir_model_save_onnx, self.handle, os.fsencode(path), byref(OnnxOptions(unroll, states)))
+
+    def narrowed(self, weights):
+        """The same model with weights of another form: f32, bf16 or int8."""
+        made = c_void_p()
+        call(library.weir_model_convert, byref(made), self.handle, c_int(["f32", "bf16", "int8"].index(weights)))
+        return Model(handle=made)
+
     def run(self, **arrays):
         """y, hn, cn."""
         b, c = batch(**arrays), self.config
@@ -196,6 +213,12 @@ class Model:
         cn = np.full((lanes, b.rows, c.hidden), np.nan, np.float32)
         call(library.weir_model_run, self.handle, byref(b), *[a.ctypes.data_as(c_void_p) for a in (y, hn, cn)], None)
         return y, hn, cn
+
+
+def load(path):
+    made = c_void_p()
+    call(files.weir_model_load, byref(made), os.fsencode(path), c_int(0), None)
+    return Model(handle=made)
 
 
 class Stream:
