@@ -543,7 +543,7 @@ static void headers_that_are_no_header(void **state)
         const char *header, *says;
     } cases[] = {
         {"", "no valid JSON"},          {"[]", "no JSON object"},          {"{} {}", "no valid JSON"},
-        {"{", "no valid JSON"},         {"nonsense", "no valid JSON"},     {"{}", "not a model of Weir"},
+        {"{", "no valid JSON"},         {"no sense!", "no valid JSON"},     {"{}", "not a model of Weir"},
         {"{\"a\":[[[[]]]]}", "deeper"}, {"{\"a\":[[]]}", "tensor a must"}, {"{\"__metadata__\":1}", "no JSON object"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
