@@ -118,6 +118,8 @@ weir_status weir__match_graph(weir__onnx *graph, weir__match *match, weir_error 
 
 typedef weir_status weir__rule(weir__matcher *m);
 
+/* What ends a sentence about a graph that a runner may run. */
+#define AS_IT_IS "weir run can run the file as it is"
 #define REFUSE(m, ...) weir__onnx_refuse((m)->graph, (m)->node, WEIR_E_UNSUPPORTED, (m)->err, __VA_ARGS__)
 weir_status weir__match_no_room(weir__matcher *m);
 /* NULL for an input that is left out or not there. */

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AS_IT_IS "weir run can run the file as it is"
-
 /* ---- Stages ---- */
 
 /* The layers made so far, so that each is one object, however often its output is used. */

@@ -139,7 +139,8 @@ if python:
     os.makedirs(folder, exist_ok=True)
     for file in os.listdir(folder):
         os.unlink(os.path.join(folder, file))
-    run = subprocess.run([python, os.path.join(os.path.dirname(os.path.abspath(__file__)), "libexporters.py"), folder], capture_output=True, text=True)
+    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libexporters.py")
+    run = subprocess.run([python, program, folder], capture_output=True, text=True)
     if run.returncode:
         fail(f"PyTorch 2 ended with {run.returncode}: {run.stderr[-2000:]}")
     print(run.stdout, end="")
@@ -441,7 +442,8 @@ REFUSED = {
     "unknown attribute": (with_attributes(output_sequence=1), "has an attribute output_sequence, which is not known"),
     "hidden_size": (lambda g, x: [g.squeeze(g.add("LSTM", x, g.weights(1, 4 * H, I), g.weights(1, 4 * H, H), hidden_size=4), 1)],
                     "has hidden_size 4, but R of 5 columns"),
-    "shape of W": (lambda g, x: [g.squeeze(g.add("LSTM", x, g.weights(1, 3 * H, I), g.weights(1, 4 * H, H)), 1)], "has W of another shape than (1, 20, 4)"),
+    "shape of W": (lambda g, x: [g.squeeze(g.add("LSTM", x, g.weights(1, 3 * H, I), g.weights(1, 4 * H, H)), 1)],
+                   "has W of another shape than (1, 20, 4)"),
     "shape of B": (lambda g, x: [g.squeeze(g.add("LSTM", x, g.weights(1, 4 * H, I), g.weights(1, 4 * H, H), g.weights(1, 4 * H)), 1)],
                    "has B of another shape than (1, 40)"),
     "features": (lambda g, x: [g.squeeze(g.lstm(x, I + 1, H)[0], 1)], "has W of 5 columns, for data of another size"),
