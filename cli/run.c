@@ -351,11 +351,16 @@ static bool is_model_file(const char *path)
 
 int cmd_run(int argc, char **argv)
 {
-    static const struct argp argp = {option_list, parse, "MODEL",
-                                     "Runs a model or an ONNX file on arrays of NumPy and writes its outputs, or describes them.\v"
-                                     "A model takes x (T, B, I) or tokens (T, B), and if wanted h0 (L*D, B, P), c0 (L*D, B, H) and lengths (B); it gives "
-                                     "y (T, B, O), hn and cn. An ONNX file has its own names.",
-                                     NULL, NULL, NULL};
+    static const struct argp argp = {
+        option_list,
+        parse,
+        "MODEL",
+        "Runs a model or an ONNX file on arrays of NumPy and writes its outputs, or describes them.\v"
+        "A model takes x (T, B, I) or tokens (T, B), and if wanted h0 (L*D, B, P), c0 (L*D, B, H) and lengths (B); it gives "
+        "y (T, B, O), hn and cn. An ONNX file has its own names.",
+        NULL,
+        NULL,
+        NULL};
     options o = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     weir_array inputs[MOST] = {{0}};

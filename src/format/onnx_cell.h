@@ -21,7 +21,7 @@ typedef struct weir__cell_activation {
 
 /* The record of `id`, or NULL: a cell of ONNX cannot have it. */
 const weir__cell_activation *weir__cell_activation_get(weir_activation_id id);
-/* The record of a name, in whatever letters (ONNX Runtime does not tell capitals from small ones), or NULL: no cell of Weir has it (ThresholdedRelu). */
+/* The record of a name, in whatever letters (ONNX Runtime does not tell capitals from small ones), or NULL: no cell of Weir has it. */
 const weir__cell_activation *weir__cell_activation_find(weir__text name);
 /* Can a cell of ONNX have it, with these parameters? */
 bool weir__cell_activation_fits(const weir_activation *a);

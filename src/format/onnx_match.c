@@ -47,7 +47,7 @@ weir_status weir__match_shape(weir__matcher *m, uint32_t i, weir__shape *shape)
         return WEIR_OK;
     char room[WEIR__SHOWN];
     if (weir__match_is(meaning, WEIR__OPEN))
-        return REFUSE(m, "needs a shape that %s computes, which conversion cannot follow; weir run can run the file as it is",
+        return REFUSE(m, "needs a shape that %s computes, which conversion cannot follow; " AS_IT_IS,
                       weir__text_show(room, meaning->is.node->type));
     return REFUSE(m, "must have a constant or a shape as its input %u", (unsigned)i);
 }
@@ -82,8 +82,8 @@ weir_status weir__match_weight(weir__matcher *m, uint32_t i, const char *what, c
 {
     const weir__meaning *meaning = weir__match_input(m, i);
     if (!weir__match_is(meaning, WEIR__CONSTANT))
-        return REFUSE(m, "has a %s (its input %u) that is not a constant of the file, so it can be no weight of a model; weir run can run the file as it is",
-                      what, (unsigned)i);
+        return REFUSE(m, "has a %s (its input %u) that is not a constant of the file, so it can be no weight of a model; " AS_IT_IS, what,
+                      (unsigned)i);
     *constant = meaning->is.constant;
     if ((*constant)->type != WEIR__ONNX_F32)
         return REFUSE(m, "has a %s of type %s; weights must be float32", what, weir__onnx_type_name((*constant)->type));
@@ -234,7 +234,8 @@ static weir_status cast_data(weir__matcher *m, const weir__flow *data, int64_t t
 {
     bool tokens = data->kind == WEIR__FLOW_INPUT && is_integer_type(m->graph->inputs[data->stage->input].type);
     if (tokens ? !is_integer_type(to) : to != WEIR__ONNX_F32)
-        return REFUSE(m, "changes the type of the numbers (to type %lld of ONNX), where a model of Weir computes in float32 throughout", (long long)to);
+        return REFUSE(m, "changes the type of the numbers (to type %lld of ONNX), where a model of Weir computes in float32 throughout",
+                      (long long)to);
     return weir__match_pass(m);
 }
 
@@ -338,6 +339,7 @@ static const struct {
     {"Gather", weir__rule_gather},
     {"Gelu", weir__rule_gelu},
     {"Gemm", weir__rule_gemm},
+    {"Greater", weir__rule_greater},
     {"HardSigmoid", weir__rule_function},
     {"Identity", weir__match_pass},
     {"LSTM", weir__rule_lstm},
@@ -364,10 +366,10 @@ static const struct {
     {"Tanh", weir__rule_function},
     {"Transpose", weir__rule_transpose},
     {"Unsqueeze", weir__rule_unsqueeze},
+    {"Where", weir__rule_where},
 };
 
-/* An operator without a rule may compute shapes, as long as nobody needs them; data and weights it may not touch. */
-static weir_status rule_other(weir__matcher *m)
+weir_status weir__match_other(weir__matcher *m)
 {
     for (uint32_t i = 0; i < m->node->input_count; i++) {
         const weir__meaning *in = weir__match_input(m, i);
@@ -384,7 +386,7 @@ static weir__rule *find_rule(const weir__onnx_node *node)
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         if (node->domain.size == 0 && weir__text_is(node->type, rules[i].type))
             return rules[i].rule;
-    return rule_other;
+    return weir__match_other;
 }
 
 /* ---- The whole graph ---- */
@@ -443,7 +445,7 @@ static const weir__flow *output_data(const weir__matcher *m, uint32_t i)
 static weir_status fail_output(const weir__matcher *m, uint32_t i, const char *why)
 {
     char room[WEIR__SHOWN];
-    return weir__fail(m->err, WEIR_E_UNSUPPORTED, "the output %s %s; weir run can run the file as it is",
+    return weir__fail(m->err, WEIR_E_UNSUPPORTED, "the output %s %s; " AS_IT_IS,
                       weir__text_show(room, m->graph->values[m->graph->outputs[i].value].name), why);
 }
 
@@ -511,7 +513,7 @@ weir_status weir__match_graph(weir__onnx *graph, weir__match *match, weir_error 
     *match = (weir__match){.matcher = {.graph = graph, .err = err}};
     weir__matcher *m = &match->matcher;
     if (graph->node_count > MOST_NODES)
-        return weir__fail(err, WEIR_E_UNSUPPORTED, "the graph has %u nodes, more than a model of Weir needs (%d); weir run can run the file as it is",
+        return weir__fail(err, WEIR_E_UNSUPPORTED, "the graph has %u nodes, more than a model of Weir needs (%d); " AS_IT_IS,
                           (unsigned)graph->node_count, (int)MOST_NODES);
     m->meanings = weir__onnx_take(graph, graph->value_count * sizeof *m->meanings);
     if (!m->meanings)

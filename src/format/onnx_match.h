@@ -118,6 +118,8 @@ weir_status weir__match_graph(weir__onnx *graph, weir__match *match, weir_error 
 
 typedef weir_status weir__rule(weir__matcher *m);
 
+/* What ends a sentence about a graph that a runner may run. */
+#define AS_IT_IS "weir run can run the file as it is"
 #define REFUSE(m, ...) weir__onnx_refuse((m)->graph, (m)->node, WEIR_E_UNSUPPORTED, (m)->err, __VA_ARGS__)
 weir_status weir__match_no_room(weir__matcher *m);
 /* NULL for an input that is left out or not there. */
@@ -140,6 +142,8 @@ void weir__match_set(weir__matcher *m, uint32_t output, weir__meaning meaning);
 weir_status weir__match_set_flow(weir__matcher *m, uint32_t output, const weir__flow *data);
 weir_status weir__match_set_shape(weir__matcher *m, uint32_t output, const weir__shape *shape);
 weir_status weir__match_set_constant(weir__matcher *m, uint32_t output, const weir__constant *constant);
+/* The rule of an operator that is not known here: data it may not touch; shapes it may compute, as long as nobody needs them. */
+weir_status weir__match_other(weir__matcher *m);
 /* Passes input 0 on, whatever it is. */
 weir_status weir__match_pass(weir__matcher *m);
 
@@ -159,6 +163,7 @@ weir_status weir__match_stage(weir__matcher *m, const weir__stage *stage, const 
 
 weir__rule weir__rule_transpose, weir__rule_reshape, weir__rule_flatten, weir__rule_squeeze, weir__rule_unsqueeze, weir__rule_slice,
     weir__rule_gather, weir__rule_concat, weir__rule_split, weir__rule_lstm, weir__rule_matmul, weir__rule_gemm, weir__rule_arithmetic,
-    weir__rule_power, weir__rule_function, weir__rule_gelu, weir__rule_swish, weir__rule_prelu, weir__rule_softmax, weir__rule_one_hot;
+    weir__rule_power, weir__rule_function, weir__rule_gelu, weir__rule_swish, weir__rule_prelu, weir__rule_softmax, weir__rule_one_hot,
+    weir__rule_greater, weir__rule_where;
 
 #endif

@@ -32,9 +32,9 @@ static weir_status refuse_kind(weir__matcher *m)
     const weir__meaning *in = weir__match_input(m, 0);
     char room[WEIR__SHOWN];
     if (weir__match_is(in, WEIR__OPEN))
-        return REFUSE(m, "needs what %s computes, which conversion cannot follow; weir run can run the file as it is",
+        return REFUSE(m, "needs what %s computes, which conversion cannot follow; " AS_IT_IS,
                       weir__text_show(room, in->is.node->type));
-    return REFUSE(m, "acts on something that no model of Weir has; weir run can run the file as it is");
+    return REFUSE(m, "acts on something that no model of Weir has; " AS_IT_IS);
 }
 
 /* Input 0, if it is a tensor of one repeated number or unknown, passes every move. */
@@ -107,7 +107,7 @@ static weir_status reshape(weir__matcher *m, weir__shape *shape, uint32_t rest)
     weir__flow out = *in->is.flow;
     weir__match_sizes(m, &out, sizes);
     if (!weir__axes_regroup(&out.axes, sizes, shape->sizes, shape->count, rest))
-        return REFUSE(m, "gives data a shape in which steps, rows and units cannot be told apart; weir run can run the file as it is");
+        return REFUSE(m, "gives data a shape in which steps, rows and units cannot be told apart; " AS_IT_IS);
     return weir__match_set_flow(m, 0, &out);
 }
 
@@ -142,7 +142,7 @@ weir_status weir__rule_reshape(weir__matcher *m)
     for (uint32_t i = 0; i < shape.count; i++) {
         weir__extent *size = shape.sizes + i;
         if (size->unknown)
-            return REFUSE(m, "gives data a shape that is computed in a way that conversion cannot follow; weir run can run the file as it is");
+            return REFUSE(m, "gives data a shape that is computed in a way that conversion cannot follow; " AS_IT_IS);
         if (size->n == 0 && !size->free && !allowzero) {
             if (i >= rank_of(in))
                 return REFUSE(m, "copies the size of an axis that is not there");
@@ -270,7 +270,7 @@ static weir_status cut_steps(weir__matcher *m, weir__flow *d, bool last)
         const weir__lane *lane = layer ? layer->lanes[i] : d->lanes[i];
         if (lane->reverse == last)
             return REFUSE(m, "takes the output of the %s step of a direction that does not end there; a model of Weir reads the final states; "
-                             "weir run can run the file as it is", last ? "last" : "first");
+                             AS_IT_IS, last ? "last" : "first");
         if (lane->lengths != WEIR__ONNX_NONE)
             return REFUSE(m, "takes the output of the last step, which is 0 for rows that end before; use the operator's final state Y_h");
     }
@@ -326,7 +326,7 @@ static weir_status cut_known(weir__matcher *m, weir__flow *d, uint32_t axis, int
     if (d->kind == WEIR__FLOW_INPUT || (d->kind == WEIR__FLOW_HEAD && atom == WEIR__ATOM_UNITS))
         if (atom != WEIR__ATOMS)
             return cut_atom(m, d, atom, begin, end);
-    return REFUSE(m, "takes a part of the hidden states, which no model of Weir does; weir run can run the file as it is");
+    return REFUSE(m, "takes a part of the hidden states, which no model of Weir does; " AS_IT_IS);
 }
 
 /* Along an axis whose size is free. */
@@ -338,7 +338,7 @@ static weir_status cut_free(weir__matcher *m, weir__flow *d, uint32_t axis, weir
     bool steps = source && d->axes.count[axis] == 1 && d->axes.atoms[axis][0] == source->steps;
     if (steps && (last || first))
         return cut_steps(m, d, last);
-    return REFUSE(m, "takes a part of an axis that a model of Weir takes whole%s; weir run can run the file as it is",
+    return REFUSE(m, "takes a part of an axis that a model of Weir takes whole%s; " AS_IT_IS,
                   steps ? ", or, of steps, the last one" : "");
 }
 
@@ -349,7 +349,7 @@ weir_status weir__match_cut(weir__matcher *m, weir__flow *d, uint32_t axis, weir
     weir__extent size = weir__axes_extent(&d->axes, sizes, axis);
     bool to_end = !end.unknown && ((!end.free && end.n >= TO_THE_END) || weir__extent_equal(end, size));
     if (begin.unknown || end.unknown || size.unknown)
-        return REFUSE(m, "takes a part whose place is computed in a way that conversion cannot follow; weir run can run the file as it is");
+        return REFUSE(m, "takes a part whose place is computed in a way that conversion cannot follow; " AS_IT_IS);
     if (to_end && weir__extent_equal(begin, weir__extent_of(0)))
         return WEIR_OK;
     if (size.free)
@@ -618,7 +618,7 @@ static weir_status concat_lanes(weir__matcher *m, uint32_t axis)
                     (atoms == 2 ? units : weir__axes_are(&d->axes, axis, lanes_units, many)) && d->lanes[0]->hidden == first->lanes[0]->hidden;
         if (!fits)
             return REFUSE(m, "joins data that a model of Weir keeps apart: it joins the two directions of a layer, and the final states; "
-                             "weir run can run the file as it is");
+                             AS_IT_IS);
         memcpy(lanes + out.lane_count, d->lanes, d->lane_count * sizeof *lanes);
         out.lane_count += d->lane_count;
     }
@@ -642,7 +642,7 @@ static weir_status concat_head(weir__matcher *m, uint32_t axis)
     if (a->stage != b->stage || a->stage->kind != WEIR__STAGE_DENSE || !fits_beside(a, b, axis) || !halves || !identity ||
         !weir__term_is_deviation(&b->term))
         return REFUSE(m, "joins values of the head in a way that no model of Weir does: only means with softplus + 1e-4 of the other half; "
-                         "weir run can run the file as it is");
+                         AS_IT_IS);
     weir__stage stage = {.kind = WEIR__STAGE_GAUSSIAN, .below = a->stage, .node = m->node, .units = units};
     weir__flow out = *a;
     TRY(weir__match_stage(m, &stage, &out.stage));
@@ -665,7 +665,7 @@ weir_status weir__rule_concat(weir__matcher *m)
         return head ? concat_head(m, axis) : concat_lanes(m, axis);
     }
     if (some_input_is(m, WEIR__FLOW))
-        return REFUSE(m, "joins data with something else, which no model of Weir does; weir run can run the file as it is");
+        return REFUSE(m, "joins data with something else, which no model of Weir does; " AS_IT_IS);
     if (some_input_is(m, WEIR__SHAPE))
         return some_input_is(m, WEIR__OPEN) ? (weir__match_set(m, 0, (weir__meaning){.kind = WEIR__OPEN, .is.node = m->node}), WEIR_OK)
                                             : concat_shapes(m);

@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AS_IT_IS "weir run can run the file as it is"
-
 /* ---- Stages ---- */
 
 /* The layers made so far, so that each is one object, however often its output is used. */
@@ -612,6 +610,35 @@ weir_status weir__rule_power(weir__matcher *m)
     for (int i = 1; found && i < (int)exponent; i++)
         found = weir__term_multiply(&term, &d->term, &term);
     return set_term(m, d, found, &term);
+}
+
+/* Of data and a number. */
+weir_status weir__rule_greater(weir__matcher *m)
+{
+    const weir__flow *d;
+    double number;
+    weir__term term;
+    if (!weir__match_is(weir__match_input(m, 0), WEIR__FLOW) || !weir__match_number(weir__match_input(m, 1), &number))
+        return weir__match_other(m);
+    TRY(head_data(m, 0, &d));
+    bool found = weir__term_more_than(m->graph, &d->term, number, &term);
+    return set_term(m, d, found, &term);
+}
+
+/* Of three functions of the same values. */
+weir_status weir__rule_where(weir__matcher *m)
+{
+    const weir__flow *d[3];
+    weir__term term;
+    for (uint32_t i = 0; i < 3; i++)
+        if (!weir__match_is(weir__match_input(m, i), WEIR__FLOW))
+            return weir__match_other(m);
+    for (uint32_t i = 0; i < 3; i++)
+        TRY(head_data(m, i, &d[i]));
+    if (d[0]->stage != d[1]->stage || d[0]->stage != d[2]->stage || !same_axes(d[0], d[1]) || !same_axes(d[0], d[2]))
+        return REFUSE(m, "combines branches of the graph, which no model of Weir does; " AS_IT_IS);
+    bool found = weir__term_choose(&d[0]->term, &d[1]->term, &d[2]->term, &term);
+    return set_term(m, d[0], found, &term);
 }
 
 /* Operators that are one function, with the defaults of their parameters. */

@@ -9,7 +9,7 @@
 #include "format/onnx_match.h"
 #include "model/params.h"
 
-#define ALIKE "all layers of a model of Weir are alike; weir run can run the file as it is"
+#define ALIKE "all layers of a model of Weir are alike; " AS_IT_IS
 
 /* A graph's stages as those of a model. */
 typedef struct plan {
@@ -54,7 +54,7 @@ static weir_status take_head_stage(plan *p, const weir__stage *stage, const weir
         return WEIR_OK;
     case WEIR__STAGE_ACTIVATION:
         if (*activation)
-            return REFUSE_STAGE(p, *activation, "is a second activation of one dense layer; a model of Weir has one; weir run can run the file as it is");
+            return REFUSE_STAGE(p, *activation, "is a second activation of one dense layer; a model of Weir has one; " AS_IT_IS);
         *activation = stage;
         return WEIR_OK;
     default:
@@ -137,12 +137,12 @@ static weir_status check_states(const plan *p)
         const weir__state_source *sources[] = {&lane->h0, &lane->c0};
         for (int k = 0; k < 2; k++)
             if (sources[k]->cut && (size_t)sources[k]->begin + lane->direction != i)
-                return REFUSE_STAGE(p, lane, "takes row %lld of its initial state, where a model of Weir takes row %zu; weir run can run the file as it is",
+                return REFUSE_STAGE(p, lane, "takes row %lld of its initial state, where a model of Weir takes row %zu; " AS_IT_IS,
                                     (long long)sources[k]->begin + lane->direction, i);
         for (size_t other = 0; other < i / D * D; other++) {
             const weir__lane *below = lane_at(p, other / D, other % D);
             if ((same_input(&lane->h0, &below->h0) && !lane->h0.cut) || (same_input(&lane->c0, &below->c0) && !lane->c0.cut))
-                return REFUSE_STAGE(p, lane, "begins with the same initial state as a layer below; weir run can run the file as it is");
+                return REFUSE_STAGE(p, lane, "begins with the same initial state as a layer below; " AS_IT_IS);
         }
     }
     return WEIR_OK;
@@ -161,7 +161,7 @@ static weir_status check_state_outputs(const plan *p, const weir__matcher *m)
             at++;
         for (uint32_t k = 0; k < d->lane_count; k++)
             if (at + k >= all || lane_at(p, (at + k) / D, (at + k) % D) != d->lanes[k])
-                return REFUSE_STAGE(p, d->lanes[k], "gives a state that is none of the model's, or in another order; weir run can run the file as it is");
+                return REFUSE_STAGE(p, d->lanes[k], "gives a state that is none of the model's, or in another order; " AS_IT_IS);
     }
     return WEIR_OK;
 }
@@ -188,10 +188,11 @@ static weir_status set_input(plan *p)
 {
     const weir__stage *in = p->input;
     bool tokens = in->kind == WEIR__STAGE_TOKENS;
-    int64_t count = !tokens ? (int64_t)lane_at(p, 0, 0)->inputs : in->table ? in->table->dims[0] : in->units, most = tokens ? WEIR_MAX_TOKENS : WEIR_MAX_UNITS;
+    int64_t count = !tokens ? (int64_t)lane_at(p, 0, 0)->inputs : in->table ? in->table->dims[0] : in->units;
+    int64_t most = tokens ? WEIR_MAX_TOKENS : WEIR_MAX_UNITS;
     if (count < 1 || count > most)
-        return REFUSE_STAGE(p, p->layers[0], "reads %lld %s, but a model of Weir reads from 1 to %lld", (long long)count, tokens ? "tokens" : "inputs",
-                            (long long)most);
+        return REFUSE_STAGE(p, p->layers[0], "reads %lld %s, but a model of Weir reads from 1 to %lld", (long long)count,
+                            tokens ? "tokens" : "inputs", (long long)most);
     *(tokens ? &p->config.tokens : &p->config.inputs) = (uint32_t)count;
     return WEIR_OK;
 }
@@ -203,7 +204,7 @@ static weir_status set_output(plan *p)
     c->output = p->end ? p->end->kind == WEIR__STAGE_SOFTMAX ? WEIR_SOFTMAX : WEIR_GAUSSIAN : activation ? WEIR_LOGISTIC : WEIR_LINEAR;
     if (activation && activation->activation.id != WEIR_SIGMOID)
         return REFUSE_STAGE(p, activation, "is an activation (%s) of the output, which in a model of Weir is linear, a softmax or a sigmoid; "
-                            "weir run can run the file as it is", weir_activation_get(activation->activation.id)->name);
+                            AS_IT_IS, weir_activation_get(activation->activation.id)->name);
     c->outputs = (uint32_t)(c->output == WEIR_GAUSSIAN ? top->units / 2 : top->units);
     return WEIR_OK;
 }

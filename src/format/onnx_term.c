@@ -73,6 +73,11 @@ bool weir__term_apply(weir__onnx *graph, weir_activation function, const weir__c
     return wrap(graph, &(weir__factor){.kind = WEIR__FUNCTION, .function = function, .slope = slope, .first = *a}, out);
 }
 
+bool weir__term_more_than(weir__onnx *graph, const weir__term *a, double constant, weir__term *out)
+{
+    return wrap(graph, &(weir__factor){.kind = WEIR__STEP, .first = *a, .constant = constant}, out);
+}
+
 /* ---- Recognising ---- */
 
 /* beta x */
@@ -173,6 +178,21 @@ bool weir__term_activation(const weir__term *t, weir_activation *activation, con
         return true;
     }
     return false;
+}
+
+bool weir__term_choose(const weir__term *more, const weir__term *linear, const weir__term *other, weir__term *out)
+{
+    enum { INVISIBLE = 17 }; /* log(1 + exp(-17)) is 4e-8, less than half a unit in the last place of 17 */
+    const weir__factor *step = single(more);
+    weir_activation activation;
+    const weir__constant *slope;
+    double beta;
+    bool softplus = step && step->kind == WEIR__STEP && weir__term_activation(other, &activation, &slope) && activation.id == WEIR_SOFTPLUS;
+    if (!softplus || !is_scaled_x(&step->first, &beta) || !(beta > 0) || !is_multiple_of_x(linear, 1) ||
+        step->constant / beta * (double)activation.beta < INVISIBLE)
+        return false;
+    *out = *other;
+    return true;
 }
 
 bool weir__term_is_deviation(const weir__term *t)

@@ -17,9 +17,9 @@ typedef struct weir__term {
     const struct weir__factor *factors[WEIR__FACTORS];
 } weir__term;
 
-/* The variable x, a function of a term, or first + second + constant. */
+/* The variable x, a function of a term, first + second + constant, or whether first is more than the constant. */
 typedef struct weir__factor {
-    enum { WEIR__VARIABLE, WEIR__FUNCTION, WEIR__SUM } kind;
+    enum { WEIR__VARIABLE, WEIR__FUNCTION, WEIR__SUM, WEIR__STEP } kind;
     weir_activation function;    /* parameters filled in */
     const weir__constant *slope; /* of PReLU */
     weir__term first, second;
@@ -33,6 +33,10 @@ bool weir__term_multiply(const weir__term *a, const weir__term *b, weir__term *o
 bool weir__term_divide(const weir__term *a, const weir__term *b, weir__term *out);
 bool weir__term_add(weir__onnx *graph, const weir__term *a, const weir__term *b, weir__term *out);
 bool weir__term_apply(weir__onnx *graph, weir_activation function, const weir__constant *slope, const weir__term *a, weir__term *out);
+bool weir__term_more_than(weir__onnx *graph, const weir__term *a, double constant, weir__term *out);
+/* Where `more` is b x > constant: x, else `other`. This is Softplus(b x) / b, if `other` is and the constant is so large that float32 cannot tell it
+ * from x there: PyTorch has 20. */
+bool weir__term_choose(const weir__term *more, const weir__term *linear, const weir__term *other, weir__term *out);
 
 /* The activation that it is; slope is set for PReLU. */
 bool weir__term_activation(const weir__term *t, weir_activation *activation, const weir__constant **slope);

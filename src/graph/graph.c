@@ -160,7 +160,8 @@ weir_status weir__make(weir__run *r, const weir__step *s, uint32_t k, weir_eleme
 
 static weir_status no_room(const weir__build *b)
 {
-    return weir__fail(b->err, WEIR_E_UNSUPPORTED, "the graph needs more memory to load than twice the file's %zu bytes and 1 MiB", b->file->file.size);
+    return weir__fail(b->err, WEIR_E_UNSUPPORTED, "the graph needs more memory to load than twice the file's %zu bytes and 1 MiB",
+                      b->file->file.size);
 }
 
 void *weir__keep(weir__build *b, size_t size)
@@ -542,8 +543,9 @@ weir_status weir_graph_parse(weir_graph **out, const void *bytes, size_t size, w
     weir__onnx file;
     err = err ? err : &local;
     *out = NULL;
-    weir_status status = weir_isa_available(isa) ? weir__onnx_open(&file, bytes, size, allocator, err)
-                                                 : weir__fail(err, WEIR_E_UNSUPPORTED, "this CPU or this build has no such instruction set; use WEIR_ISA_BEST");
+    weir_status status = weir_isa_available(isa)
+                             ? weir__onnx_open(&file, bytes, size, allocator, err)
+                             : weir__fail(err, WEIR_E_UNSUPPORTED, "this CPU or this build has no such instruction set; use WEIR_ISA_BEST");
     if (!weir_isa_available(isa))
         return status;
     weir_allocator a = file.allocator;

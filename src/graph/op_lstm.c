@@ -333,8 +333,8 @@ static weir_status new_work(const weir__run *r, const weir__step *s, const sizes
 {
     size_t states, inputs, outputs, total;
     bool fits = weir__size_mul(&states, z->D * z->H, z->B) && weir__size_mul(&inputs, z->B * I, s->s.lstm->batch_first ? z->T : 0) &&
-                weir__size_mul(&outputs, states, z->T) && weir__size_add(&total, inputs, outputs) && weir__size_add(&total, total, 4 * states + z->B) &&
-                weir__size_mul(&w->size, total, sizeof(float)) && w->size <= r->room;
+                weir__size_mul(&outputs, states, z->T) && weir__size_add(&total, inputs, outputs) &&
+                weir__size_add(&total, total, 4 * states + z->B) && weir__size_mul(&w->size, total, sizeof(float)) && w->size <= r->room;
     if (!fits)
         return weir__stop(r, s, WEIR_E_UNSUPPORTED, "would need more memory than what is allowed for such a graph and its inputs");
     float *at = w->block = weir__alloc(r->allocator, w->size);

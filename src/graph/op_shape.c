@@ -86,7 +86,8 @@ weir_status weir__run_identity(weir__run *r, const weir__step *s)
 weir_status weir__prepare_dropout(weir__build *b, weir__step *s)
 {
     const weir__data *training = s->in_count > 2 ? weir__known(b, s->in[2]) : NULL;
-    if (s->in_count > 2 && s->in[2] != WEIR__ONNX_NONE && (!training || training->element != WEIR_BOOL || training->count != 1 || weir__int_at(training, 0)))
+    if (s->in_count > 2 && s->in[2] != WEIR__ONNX_NONE &&
+        (!training || training->element != WEIR_BOOL || training->count != 1 || weir__int_at(training, 0)))
         return WEIR__REFUSE(b, "is to drop numbers as in training; export the model for inference");
     if (weir__wants(s, 1) && b->file->opset < 10)
         return WEIR__REFUSE(b, "is to give its mask, which is known from opset 10 on only");
@@ -570,7 +571,8 @@ weir_status weir__run_constant_of_shape(weir__run *r, const weir__step *s)
 weir_status weir__prepare_cast(weir__build *b, weir__step *s)
 {
     int64_t to = weir__attribute_int(b, "to", 0);
-    const weir__onnx_type known[] = {[WEIR_FLOAT32] = WEIR__ONNX_F32, [WEIR_INT32] = WEIR__ONNX_I32, [WEIR_INT64] = WEIR__ONNX_I64, [WEIR_BOOL] = WEIR__ONNX_BOOL};
+    const weir__onnx_type known[] = {
+        [WEIR_FLOAT32] = WEIR__ONNX_F32, [WEIR_INT32] = WEIR__ONNX_I32, [WEIR_INT64] = WEIR__ONNX_I64, [WEIR_BOOL] = WEIR__ONNX_BOOL};
     for (int i = WEIR_FLOAT32; i <= WEIR_BOOL; i++)
         if ((int64_t)known[i] == to)
             s->s.other = i;

@@ -65,7 +65,8 @@ CASES = {
     "states too": {"mode": "states too", "layers": 2, "both": True},
     "states": {"states": True, "layers": 2}, "states, bidirectional": {"states": True, "layers": 2, "both": True, "mode": "raw"},
     "softmax": {"output": "softmax"}, "sigmoid": {"output": "sigmoid", "mode": "last"},
-    "tokens": {"tokens": True, "batch_first": True, "layers": 2, "output": "softmax"}, "hidden 1": {"hidden": 1, "inputs": 1, "both": True, "layers": 2},
+    "tokens": {"tokens": True, "batch_first": True, "layers": 2, "output": "softmax"},
+    "hidden 1": {"hidden": 1, "inputs": 1, "both": True, "layers": 2},
     **{f"head {name}": {"activation": name, "mode": "last" if i % 2 or "unit" in name else "steps", "batch_first": i % 3 == 0}
        for i, name in enumerate(ACTIVATIONS)},
 }

@@ -139,7 +139,8 @@ if python:
     os.makedirs(folder, exist_ok=True)
     for file in os.listdir(folder):
         os.unlink(os.path.join(folder, file))
-    run = subprocess.run([python, os.path.join(os.path.dirname(os.path.abspath(__file__)), "libexporters.py"), folder], capture_output=True, text=True)
+    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libexporters.py")
+    run = subprocess.run([python, program, folder], capture_output=True, text=True)
     if run.returncode:
         fail(f"PyTorch 2 ended with {run.returncode}: {run.stderr[-2000:]}")
     print(run.stdout, end="")
@@ -214,6 +215,7 @@ ELEMENTWISE = {
     "mish": lambda g, x: g.add("Mul", x, g.add("Tanh", g.add("Softplus", x))),
     "scaled_tanh": lambda g, x: g.add("Mul", number(g, 1.7159), g.add("Tanh", g.add("Mul", x, number(g, 0.6666667)))),
     "softplus": lambda g, x: g.add("Div", g.add("Softplus", g.add("Mul", x, number(g, 2))), number(g, 2)),
+    "softplus, linear above 20": lambda g, x: g.add("Where", g.add("Greater", x, number(g, 20)), x, g.add("Softplus", x)),
     "hard_sigmoid": lambda g, x: g.add("HardSigmoid", x, alpha=0.25, beta=0.4),
     "leaky_relu": lambda g, x: g.add("LeakyRelu", x, alpha=0.3),
     "relu": lambda g, x: g.add("LeakyRelu", x, alpha=0.0),
@@ -440,7 +442,8 @@ REFUSED = {
     "unknown attribute": (with_attributes(output_sequence=1), "has an attribute output_sequence, which is not known"),
     "hidden_size": (lambda g, x: [g.squeeze(g.add("LSTM", x, g.weights(1, 4 * H, I), g.weights(1, 4 * H, H), hidden_size=4), 1)],
                     "has hidden_size 4, but R of 5 columns"),
-    "shape of W": (lambda g, x: [g.squeeze(g.add("LSTM", x, g.weights(1, 3 * H, I), g.weights(1, 4 * H, H)), 1)], "has W of another shape than (1, 20, 4)"),
+    "shape of W": (lambda g, x: [g.squeeze(g.add("LSTM", x, g.weights(1, 3 * H, I), g.weights(1, 4 * H, H)), 1)],
+                   "has W of another shape than (1, 20, 4)"),
     "shape of B": (lambda g, x: [g.squeeze(g.add("LSTM", x, g.weights(1, 4 * H, I), g.weights(1, 4 * H, H), g.weights(1, 4 * H)), 1)],
                    "has B of another shape than (1, 40)"),
     "features": (lambda g, x: [g.squeeze(g.lstm(x, I + 1, H)[0], 1)], "has W of 5 columns, for data of another size"),
@@ -466,6 +469,8 @@ REFUSED = {
     "two activations of a layer": (head(lambda g, y: g.dense(g.add("Relu", g.add("Tanh", y)), 4, 2)), "no activation of Weir"),
     "unknown function": (head(lambda g, y: g.dense(g.add("Mul", y, y), 4, 2)), "takes the result of elementwise operators that are no activation"),
     "scaled": (head(lambda g, y: g.add("Mul", y, number(g, 2))), "no activation of Weir"),
+    "softplus, linear above 1": (head(lambda g, y: g.dense(g.add("Where", g.add("Greater", y, number(g, 1)), y, g.add("Softplus", y)), 4, 2)),
+                                 "no activation of Weir"),
     "vector product": (head(lambda g, y: g.add("Mul", y, g.weights(4))), "combines data with a tensor that is no bias"),
     "second bias": (head(lambda g, y: g.add("Add", y, g.weights(4))), "combines data with a tensor that is no bias"),
     "two branches": (over(lambda g, y: g.add("Add", g.dense(y, H, 2), g.dense(y, H, 2))), "combines two branches"),

@@ -296,7 +296,8 @@ static void bad_models(void **state)
     BROKEN("two ir_versions", CAT(number(1, 8), number(1, 8), opset(14), message(7, relu())), "twice");
     BROKEN("two graphs", CAT(number(1, 8), opset(14), message(7, relu()), message(7, relu())), "twice");
     BROKEN("no opset", CAT(number(1, 8), message(7, relu())), "opset_import");
-    BROKEN("opsets of other domains only", CAT(number(1, 8), message(8, CAT(text(1, "ai.onnx.ml"), number(2, 3))), message(7, relu())), "opset_import");
+    BROKEN("opsets of other domains only", CAT(number(1, 8), message(8, CAT(text(1, "ai.onnx.ml"), number(2, 3))), message(7, relu())),
+           "opset_import");
     accept("an old file without opset", CAT(number(1, 2), message(7, CAT(node("Softplus", "s", "x", "y", nothing), IN("x"), OUT("y")))));
     BROKEN("two opsets", CAT(number(1, 8), opset(14), opset(13), message(7, relu())), "twice");
     BROKEN("one opset by two names", CAT(number(1, 8), opset(14), message(8, CAT(text(1, "ai.onnx"), number(2, 14))), message(7, relu())), "twice");
@@ -308,7 +309,8 @@ static void bad_models(void **state)
     BROKEN("ir_version as a text", CAT(text(1, "8"), opset(14), message(7, relu())), "ir_version");
     BROKEN("field 0", CAT(number(0, 1), number(1, 8), opset(14), message(7, relu())), "damaged");
     BROKEN("a group", CAT(number(1, 8), (bytes){{0x13}, 1}, opset(14), message(7, relu())), "damaged");
-    BROKEN("a number of 11 bytes", CAT((bytes){{8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1}, 12}, opset(14), message(7, relu())), "damaged");
+    BROKEN("a number of 11 bytes", CAT((bytes){{8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1}, 12}, opset(14), message(7, relu())),
+           "damaged");
     BROKEN("a length beyond the end", CAT(number(1, 8), opset(14), (bytes){{0x3a, 0xff, 0xff, 0xff, 0xff, 0x0f}, 6}), "damaged");
     BROKEN("a length of 64 bits", CAT(number(1, 8), opset(14), (bytes){{0x3a, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1}, 11}), "damaged");
     accept("unknown fields", CAT(number(1, 8), number(99, 1), text(77, "new"), opset(14), message(7, CAT(relu(), number(55, 1)))));
@@ -328,21 +330,25 @@ static void bad_names(void **state)
     BROKEN("an output that is an input", model(CAT(node("Relu", "relu", "x", "x", nothing), IN("x"), OUT("x"))), "name x");
     BROKEN("an output that is an initializer",
            model(CAT(node("Relu", "relu", "x", "w", nothing), initializer("w", DIMS(1), 1), IN("x"), OUT("w"))), "name w");
-    BROKEN("two nodes make one value", model(CAT(node("Relu", "a", "x", "y", nothing), node("Tanh", "b", "x", "y", nothing), IN("x"), OUT("y"))), "name y");
+    BROKEN("two nodes make one value", model(CAT(node("Relu", "a", "x", "y", nothing), node("Tanh", "b", "x", "y", nothing), IN("x"), OUT("y"))),
+           "name y");
     BROKEN("a node makes one value twice", model(CAT(node("Split", "a", "x", "y y", nothing), IN("x"), OUT("y"))), "name y");
     BROKEN("an input without a name", model(CAT(relu(), IN(""))), "input");
     BROKEN("an output without a name", model(CAT(relu(), OUT(""))), "output");
     BROKEN("an initializer without a name", model(CAT(relu(), initializer("", DIMS(1), 1))), "initializer has no name");
     BROKEN("an output that nothing makes", model(CAT(relu(), OUT("z"))), "output z");
-    BROKEN("a missing input", model(CAT(node("Relu", "relu", "nowhere", "y", nothing), IN("x"), OUT("y"))), "node relu (Relu) needs the value nowhere");
+    BROKEN("a missing input", model(CAT(node("Relu", "relu", "nowhere", "y", nothing), IN("x"), OUT("y"))),
+           "node relu (Relu) needs the value nowhere");
     BROKEN("a missing second input", model(CAT(node("Add", "sum", "x nowhere", "y", nothing), IN("x"), OUT("y"))), "nowhere");
     BROKEN("a node that feeds itself", model(CAT(node("Add", "loop", "x y", "y", nothing), IN("x"), OUT("y"))), "makes itself");
-    BROKEN("a circle of two",
-           model(CAT(node("Add", "a", "x v", "u", nothing), node("Relu", "b", "u", "v", nothing), IN("x"), OUT("v"))), "node a (Add) needs the value v");
+    BROKEN("a circle of two", model(CAT(node("Add", "a", "x v", "u", nothing), node("Relu", "b", "u", "v", nothing), IN("x"), OUT("v"))),
+           "node a (Add) needs the value v");
     BROKEN("a circle of three",
-           model(CAT(node("Add", "a", "x w", "u", nothing), node("Relu", "b", "u", "v", nothing), node("Relu", "c", "v", "w", nothing), IN("x"), OUT("w"))),
+           model(CAT(node("Add", "a", "x w", "u", nothing), node("Relu", "b", "u", "v", nothing), node("Relu", "c", "v", "w", nothing), IN("x"),
+                     OUT("w"))),
            "circle");
-    BROKEN("nodes out of order", model(CAT(node("Relu", "b", "u", "y", nothing), node("Relu", "a", "x", "u", nothing), IN("x"), OUT("y"))), "out of order");
+    BROKEN("nodes out of order", model(CAT(node("Relu", "b", "u", "y", nothing), node("Relu", "a", "x", "u", nothing), IN("x"), OUT("y"))),
+           "out of order");
     BROKEN("a circle that no output needs",
            model(CAT(relu(), node("Relu", "a", "v", "u", nothing), node("Relu", "b", "u", "v", nothing))), "node a (Relu)");
     BROKEN("an input left out", model(CAT(node("Relu", "relu", "-", "y", nothing), IN("x"), OUT("y"))), "node relu (Relu) lacks its input");
@@ -401,9 +407,10 @@ static void bad_tensors(void **state)
     }
     bytes nine = DIMS(1, 1, 1, 1, 1, 1, 1, 1, 1);
     UNKNOWN("nine dimensions", model(CAT(relu(), initializer("w", nine, 1))), "9 dimensions");
-    UNKNOWN("numbers in another file",
-            model(CAT(relu(), message(5, tensor_of("w", 1, DIMS(1), CAT(message(13, CAT(text(1, "location"), text(2, "/etc/passwd"))), number(14, 1)))))),
-            "tensor w has its numbers in another file");
+    UNKNOWN(
+        "numbers in another file",
+        model(CAT(relu(), message(5, tensor_of("w", 1, DIMS(1), CAT(message(13, CAT(text(1, "location"), text(2, "/etc/passwd"))), number(14, 1)))))),
+        "tensor w has its numbers in another file");
     UNKNOWN("another file, without saying so", model(CAT(relu(), message(5, tensor_of("w", 1, DIMS(1), message(13, nothing))))), "another file");
     UNKNOWN("a place of no meaning", model(CAT(relu(), message(5, tensor_of("w", 1, DIMS(1), CAT(raw(1), number(14, 7)))))), "another file");
     UNKNOWN("a segment", model(CAT(relu(), message(5, tensor_of("w", 1, DIMS(1), CAT(raw(1), message(3, nothing)))))), "segment");
@@ -418,22 +425,32 @@ static void bad_tensors(void **state)
     BROKEN("packed int64_data cut off", model(CAT(relu(), message(5, tensor_of("w", 7, DIMS(2), block(7, "\x01\x80", 2))))), "int64_data");
     BROKEN("dims as a text that is no list", model(CAT(relu(), message(5, tensor_of("w", 1, block(1, "\xff", 1), raw(1))))), "dims");
     BROKEN("an initializer that is none", model(CAT(relu(), block(5, "\xff\xff\xff", 3))), "tensor");
-    UNKNOWN("weights of float64", model(CAT(node("Relu", "r", "w", "y", nothing), message(5, tensor_of("w", 11, DIMS(1), block(9, "01234567", 8))), OUT("y"))),
-            "float64");
+    UNKNOWN("weights of float64",
+            model(CAT(node("Relu", "r", "w", "y", nothing), message(5, tensor_of("w", 11, DIMS(1), block(9, "01234567", 8))), OUT("y"))), "float64");
 }
 
 static void bad_ports(void **state)
 {
     (void)state;
-    BROKEN("a negative dimension", model(CAT(node("Relu", "r", "x", "y", nothing), message(11, CAT(text(1, "x"), message(2, message(1, CAT(number(1, 1), message(2, message(1, number(1, -5)))))))), OUT("y"))),
+    BROKEN("a negative dimension",
+           model(CAT(node("Relu", "r", "x", "y", nothing),
+                     message(11, CAT(text(1, "x"), message(2, message(1, CAT(number(1, 1), message(2, message(1, number(1, -5)))))))), OUT("y"))),
            "input x has a dimension of -5");
     UNKNOWN("an input of strings", model(CAT(node("Relu", "r", "x", "y", nothing), PORT(11, "x", 8, 1), OUT("y"))), "input x");
-    UNKNOWN("an input of float64", model(CAT(node("Relu", "r", "x", "y", nothing), PORT(11, "x", 11, 1), OUT("y"))), "input x has numbers of type float64");
-    UNKNOWN("an output of float16", model(CAT(node("Relu", "r", "x", "y", nothing), IN("x"), PORT(12, "y", 10, 1))), "output y has numbers of type float16");
-    UNKNOWN("an input that is a sequence", model(CAT(node("Relu", "r", "x", "y", nothing), message(11, CAT(text(1, "x"), message(2, message(4, nothing)))), OUT("y"))), "sequence_type");
-    UNKNOWN("an input that is a map", model(CAT(node("Relu", "r", "x", "y", nothing), message(11, CAT(text(1, "x"), message(2, message(5, nothing)))), OUT("y"))), "map_type");
-    UNKNOWN("an output that is optional", model(CAT(node("Relu", "r", "x", "y", nothing), IN("x"), message(12, CAT(text(1, "y"), message(2, message(9, nothing)))))), "optional_type");
-    UNKNOWN("an input of nine dimensions", model(CAT(node("Relu", "r", "x", "y", nothing), PORT(11, "x", 1, 1, 1, 1, 1, 1, 1, 1, 1, 1), OUT("y"))), "9 dimensions");
+    UNKNOWN("an input of float64", model(CAT(node("Relu", "r", "x", "y", nothing), PORT(11, "x", 11, 1), OUT("y"))),
+            "input x has numbers of type float64");
+    UNKNOWN("an output of float16", model(CAT(node("Relu", "r", "x", "y", nothing), IN("x"), PORT(12, "y", 10, 1))),
+            "output y has numbers of type float16");
+    UNKNOWN("an input that is a sequence",
+            model(CAT(node("Relu", "r", "x", "y", nothing), message(11, CAT(text(1, "x"), message(2, message(4, nothing)))), OUT("y"))),
+            "sequence_type");
+    UNKNOWN("an input that is a map",
+            model(CAT(node("Relu", "r", "x", "y", nothing), message(11, CAT(text(1, "x"), message(2, message(5, nothing)))), OUT("y"))), "map_type");
+    UNKNOWN("an output that is optional",
+            model(CAT(node("Relu", "r", "x", "y", nothing), IN("x"), message(12, CAT(text(1, "y"), message(2, message(9, nothing)))))),
+            "optional_type");
+    UNKNOWN("an input of nine dimensions", model(CAT(node("Relu", "r", "x", "y", nothing), PORT(11, "x", 1, 1, 1, 1, 1, 1, 1, 1, 1, 1), OUT("y"))),
+            "9 dimensions");
     accept("an input without a type", model(CAT(node("Relu", "r", "x", "y", nothing), message(11, text(1, "x")), OUT("y"))));
 }
 
@@ -452,7 +469,8 @@ static void bad_nodes(void **state)
     bytes graph = message(5, CAT(text(1, "body"), message(6, relu()), number(20, 5)));
     UNKNOWN("a sub-graph", model(one_node("Loop", "x", graph)), "node it (Loop)");
     accept("a sub-graph that no output needs", model(CAT(relu(), node("Loop", "unused", "x", "z", graph))));
-    UNKNOWN("another domain", model(CAT(message(1, CAT(text(1, "x"), text(2, "y"), text(4, "Relu"), text(7, "com.microsoft"))), IN("x"), OUT("y"))), "com.microsoft");
+    UNKNOWN("another domain", model(CAT(message(1, CAT(text(1, "x"), text(2, "y"), text(4, "Relu"), text(7, "com.microsoft"))), IN("x"), OUT("y"))),
+            "com.microsoft");
     accept("ONNX's domain by name", model(CAT(message(1, CAT(text(1, "x"), text(2, "y"), text(4, "Relu"), text(7, "ai.onnx"))), IN("x"), OUT("y"))));
     UNKNOWN("Gelu before opset 20", model_of(19, one_node("Gelu", "x", nothing)), "opsets than 19");
     UNKNOWN("Swish before opset 24", model_of(23, one_node("Swish", "x", nothing)), "opsets than 23");
@@ -466,9 +484,11 @@ static void bad_nodes(void **state)
     BROKEN("an attribute of the wrong type", model(one_node("LeakyRelu", "x", int_attribute("alpha", 1))), "attribute alpha");
     BROKEN("an attribute twice", model(one_node("LeakyRelu", "x", CAT(float_attribute("alpha", 1), float_attribute("alpha", 1)))), "alpha");
     BROKEN("an attribute without a name", model(one_node("LeakyRelu", "x", float_attribute("", 1))), "no name");
-    BROKEN("an attribute of two types", model(one_node("LeakyRelu", "x", message(5, CAT(text(1, "alpha"), real(2, 1), number(3, 1), number(20, 1))))), "alpha");
+    BROKEN("an attribute of two types", model(one_node("LeakyRelu", "x", message(5, CAT(text(1, "alpha"), real(2, 1), number(3, 1), number(20, 1))))),
+           "alpha");
     BROKEN("an attribute of no known type", model(one_node("LeakyRelu", "x", message(5, CAT(text(1, "alpha"), number(20, 77))))), "alpha");
-    BROKEN("an attribute of a function", model(one_node("LeakyRelu", "x", message(5, CAT(text(1, "alpha"), text(21, "slope"), number(20, 1))))), "function");
+    BROKEN("an attribute of a function", model(one_node("LeakyRelu", "x", message(5, CAT(text(1, "alpha"), text(21, "slope"), number(20, 1))))),
+           "function");
     BROKEN("a tensor that is missing", model(one_node("ConstantOfShape", "x", message(5, CAT(text(1, "value"), number(20, 4))))), "lacks its tensor");
     accept("an attribute that does not say its type", model(one_node("LeakyRelu", "x", message(5, CAT(text(1, "alpha"), real(2, 0.5f))))));
     UNKNOWN("an infinite slope", model(one_node("LeakyRelu", "x", float_attribute("alpha", INFINITY))), "alpha");
@@ -477,11 +497,18 @@ static void bad_nodes(void **state)
     UNKNOWN("a cast to strings", model(one_node("Cast", "x", int_attribute("to", 8))), "type 8");
     UNKNOWN("a cast to nothing", model(one_node("Cast", "x", nothing)), "type 0");
     BROKEN("Concat without an axis", model(one_node("Concat", "x x", nothing)), "axis");
-    BROKEN("a perm with a number twice", model(one_node("Transpose", "x", message(5, CAT(text(1, "perm"), number(8, 0), number(8, 0), number(20, 7))))), "perm");
+    BROKEN("a perm with a number twice",
+           model(one_node("Transpose", "x", message(5, CAT(text(1, "perm"), number(8, 0), number(8, 0), number(20, 7))))), "perm");
     BROKEN("a perm out of range", model(one_node("Transpose", "x", message(5, CAT(text(1, "perm"), number(8, 5), number(20, 7))))), "perm");
-    UNKNOWN("Dropout in training", model(CAT(node("Dropout", "it", "x - train", "y", nothing), message(5, tensor_of("train", 9, nothing, block(9, "\x01", 1))), IN("x"), OUT("y"))), "training");
+    UNKNOWN("Dropout in training",
+            model(CAT(node("Dropout", "it", "x - train", "y", nothing), message(5, tensor_of("train", 9, nothing, block(9, "\x01", 1))), IN("x"),
+                      OUT("y"))),
+            "training");
     BROKEN("a constant of nothing", model(CAT(node("Constant", "it", "", "y", nothing), IN("x"), OUT("y"))), "0 attributes");
-    BROKEN("a transposed constant of the wrong rank", model(CAT(node("Transpose", "it", "w", "v", message(5, CAT(text(1, "perm"), number(8, 1), number(8, 0), number(20, 7)))), node("Relu", "r", "v", "y", nothing), initializer("w", DIMS(2), 2), OUT("y"))), "node it (Transpose) turns 2 dimensions");
+    BROKEN("a transposed constant of the wrong rank",
+           model(CAT(node("Transpose", "it", "w", "v", message(5, CAT(text(1, "perm"), number(8, 1), number(8, 0), number(20, 7)))),
+                     node("Relu", "r", "v", "y", nothing), initializer("w", DIMS(2), 2), OUT("y"))),
+           "node it (Transpose) turns 2 dimensions");
 }
 
 static void bad_cells(void **state)
@@ -527,8 +554,9 @@ static void bad_cells(void **state)
     UNKNOWN("Affine that is not the identity", model(lstm(CAT(affine, alpha, beta))), "Affine with alpha 2 and beta 1");
     BROKEN("numbers that no activation takes", model(lstm(alpha)), "activation_alpha");
     float weights[8] = {0, 1, 2, NAN};
-    refuse("a weight that is not finite", model(lstm_with(message(5, tensor_of("W", 1, DIMS(1, 4, 2), block(9, weights, sizeof weights))), r, b, p, size)),
-           WEIR_E_NONFINITE, "node cell (LSTM)");
+    refuse("a weight that is not finite",
+           model(lstm_with(message(5, tensor_of("W", 1, DIMS(1, 4, 2), block(9, weights, sizeof weights))), r, b, p, size)), WEIR_E_NONFINITE,
+           "node cell (LSTM)");
     assert_true(cases >= 120);
     print_message("%u bad files so far\n", cases);
 }
@@ -626,7 +654,8 @@ static void every_flipped_bit_is_safe(void **state)
         file.at[i / 8] ^= (unsigned char)(1u << i % 8);
         if (parse_bytes(file.at, file.n, &graph, &a, &err)) {
             refused++;
-            assert_true(err.status == WEIR_E_FORMAT || err.status == WEIR_E_UNSUPPORTED || err.status == WEIR_E_NONFINITE || err.status == WEIR_E_ARGUMENT);
+            assert_true(err.status == WEIR_E_FORMAT || err.status == WEIR_E_UNSUPPORTED || err.status == WEIR_E_NONFINITE ||
+                        err.status == WEIR_E_ARGUMENT);
             assert_true(strlen(err.text) > 10);
         } else {
             try_to_run(graph);
@@ -811,7 +840,8 @@ static void numbers_are_read(void **state)
     bytes file = model(CAT(relu(), message(5, tensor_of("f16", 10, DIMS(7), block(9, halves, sizeof halves))),
                            message(5, tensor_of("bf16", 16, DIMS(3), block(9, brains, sizeof brains))),
                            message(5, tensor_of("f64", 11, DIMS(3), block(10, doubles, sizeof doubles))),
-                           message(5, tensor_of("i32", 6, DIMS(3), block(9, ints, sizeof ints))), message(5, tensor_of("i64", 7, DIMS(2), block(9, longs, sizeof longs))),
+                           message(5, tensor_of("i32", 6, DIMS(3), block(9, ints, sizeof ints))),
+                           message(5, tensor_of("i64", 7, DIMS(2), block(9, longs, sizeof longs))),
                            message(5, tensor_of("p32", 6, DIMS(2), block(5, packed.at, packed.n))),
                            message(5, tensor_of("u32", 6, DIMS(2), CAT(number(5, -5), number(5, 300)))),
                            message(5, tensor_of("t16", 10, DIMS(2), CAT(number(5, 0x3C00), number(5, 0xC000)))),
