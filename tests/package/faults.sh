@@ -5,7 +5,7 @@
 set -eu
 program=$PWD/consumer
 "$CC" -std=c11 -I"$WEIR_SOURCE_DIR/include" "$WEIR_SOURCE_DIR/tests/package/consumer/consumer.c" \
-    "$WEIR_BUILD_DIR"/libweir-format.a "$WEIR_BUILD_DIR"/libweir.a $(pkg-config --libs jansson) -lm -o "$program"
+    "$WEIR_BUILD_DIR"/libweir-format.a "$WEIR_BUILD_DIR"/libweir.a $(pkg-config --libs jansson) -lprotobuf-nanopb -lm -o "$program"
 if ! strace -o trace.txt true 2>/dev/null; then
     echo "skipped: strace is missing or may not trace here"
     exit 77
