@@ -11,7 +11,7 @@
  *              output pointer is set to NULL and nothing is changed.
  *   Ownership  what a `_new` or `_load` gives belongs to the caller, who frees it with the `_free` of its type; `_free(NULL)` is
  *              allowed. A returned `const char *` belongs to the library or to the object asked.
- *   Threads    a weir_model is immutable and may be shared; a weir_stream or a weir_trainer serves one thread at a time.
+ *   Threads    a weir_model is immutable and may be shared; a weir_stream, a weir_trainer or a weir_tape serves one thread at a time.
  *              The library has no global state and reads no environment variable.
  */
 #ifndef WEIR_H
@@ -463,6 +463,65 @@ typedef struct weir_fit {
 /* Trains by epochs and leaves the best epoch's weights in the trainer (stopped inside the first epoch: the newest weights).
  * `best` (may be NULL): where that was. */
 WEIR_API weir_status weir_trainer_fit(weir_trainer *trainer, const weir_fit *fit, weir_progress *best, weir_error *err);
+
+/* ---- Gradients inside other frameworks ---------------------------------------------------------------------------- */
+
+/* The stack of layers alone, for a framework that has weights, losses and optimisers of its own (python/weir/torch.py is one such use): a
+ * forward pass that keeps a tape, and the backward pass over it (Werbos 1990), with gradients by the weights, the inputs and the states.
+ *
+ * Numbers   every array is of floats, with WEIR_ISA_REF64 of doubles, which `void` stands for here; aligned as its numbers, contiguous, row by row.
+ *           They may be NaN or infinite, and what follows from them then is too. The bits are those of a trainer, for any number of threads.
+ * Weights   the tensors of weir_tape_tensor, in that order: those of a model with the same configuration. Its one bias is the sum of
+ *           PyTorch's two. */
+typedef struct weir_tape weir_tape;
+
+typedef struct weir_tape_config {
+    uint32_t steps, rows;   /* the largest batch that will come, T and B: memory is planned from them; required */
+    float dropout;          /* share of h dropped between layers, in [0, 1); the rest is scaled by 1 / (1 - dropout) */
+    bool run_only;          /* no backward pass will come: no tape, and less memory */
+    bool no_input_gradient; /* none by x: the first layer's weights are packed once instead of twice */
+    uint64_t reserved[4];   /* must be 0 */
+} weir_tape_config;
+
+/* Plans a tape for a configuration and allocates all that its passes need. The configuration has outputs = 0, every step read out, and float32
+ * weights; how weights start and the notes do not count. Errors: WEIR_E_ARGUMENT, WEIR_E_UNSUPPORTED, WEIR_E_NOMEM. */
+WEIR_API weir_status weir_tape_new(weir_tape **out, const weir_config *config, const weir_tape_config *tape, weir_error *err);
+WEIR_API void weir_tape_free(weir_tape *tape);
+/* What weir_tape_new would allocate, without doing it; fails as it does. Of weir_memory, weights, head and model are 0. */
+WEIR_API weir_status weir_tape_plan(weir_memory *out, const weir_config *config, const weir_tape_config *tape, weir_error *err);
+/* The bytes that it holds. */
+WEIR_API size_t weir_tape_memory(const weir_tape *tape);
+WEIR_API size_t weir_tape_tensor_count(const weir_tape *tape);
+/* Name and shape of tensor `index` of the fixed list, without data. index < weir_tape_tensor_count(). */
+WEIR_API weir_tensor weir_tape_tensor(const weir_tape *tape, size_t index);
+
+/* Packs the weights, one array for each tensor; the arrays are not needed after. To be called when weights have changed; a forward pass
+ * must follow before the next backward pass. Costs a read and two writes of all weights. WEIR_E_ARGUMENT if an array is NULL. */
+WEIR_API weir_status weir_tape_weights(weir_tape *tape, const void *const *tensors, const weir_parallel *parallel, weir_error *err);
+
+typedef struct weir_tape_batch {
+    size_t steps, rows;      /* T, B */
+    const void *x;           /* (T, B, I), for models of reals; read again by the backward pass, so it must live unchanged until then */
+    const uint32_t *tokens;  /* (T, B), for models of tokens */
+    const uint32_t *lengths; /* (B), as in weir_batch; NULL: all T */
+    const void *h0, *c0;     /* (L*D, B, P), (L*D, B, H); NULL: 0 */
+    uint64_t seed, counter;  /* of dropout: the same two give the same mask, another counter another one */
+} weir_tape_batch;
+
+/* y (T, B, D*P), 0 past the end of a row; hn (L*D, B, P) and cn (L*D, B, H). Each may be NULL. `parallel` NULL: this thread alone. Allocates
+ * nothing. WEIR_E_ARGUMENT for a batch that does not fit, or if the weights were never set. */
+WEIR_API weir_status weir_tape_forward(weir_tape *tape, const weir_tape_batch *batch, void *y, void *hn, void *cn,
+                                       const weir_parallel *parallel, weir_error *err);
+
+typedef struct weir_tape_gradients {
+    const void *dy, *dhn, *dcn; /* in: of the loss by y, hn, cn, shaped as these; NULL: 0 */
+    void *dx, *dh0, *dc0;       /* out: by x, h0, c0; NULL: not wanted */
+    void *const *tensors;       /* out: one array for each tensor; one that is NULL is not wanted; NULL: none is */
+} weir_tape_gradients;
+
+/* The gradients of the forward pass before. Uses the tape up: a second call needs another forward pass first, else WEIR_E_ARGUMENT; so does a
+ * tape of run_only, and dx with no_input_gradient or tokens. Results overwrite what the arrays held. Allocates nothing. */
+WEIR_API weir_status weir_tape_backward(weir_tape *tape, const weir_tape_gradients *gradients, const weir_parallel *parallel, weir_error *err);
 
 /* ---- Files: libweir-format -------------------------------------------------------------------------------------- */
 

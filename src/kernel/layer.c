@@ -229,11 +229,28 @@ static struct weir__quantized quantized_rows(const struct weir__lstm_run *run, s
     };
 }
 
+static void clear(const struct weir__kernels *k, void *array, size_t begin, size_t end)
+{
+    memset(weir__at(k, array, begin), 0, (end - begin) * k->real_size);
+}
+
+/* The states of rows past their ends. A gradient of 0 meets them, so none may be a NaN that an earlier batch left. */
+static void clear_dead(const struct weir__lstm_run *run, struct slice rows, size_t s, size_t n)
+{
+    size_t begin = rows.begin + n, now = s * run->rows, next = now + run->rows, h_row = weir__hidden_row(run->l), c_row = weir__units_row(run->l);
+    clear(run->k, run->h, (next + begin) * h_row, (next + rows.end) * h_row);
+    clear(run->k, run->c, (next + begin) * c_row, (next + rows.end) * c_row);
+    if (run->m)
+        clear(run->k, run->m, (now + begin) * c_row, (now + rows.end) * c_row);
+}
+
 static void forward_step(const struct weir__lstm_run *run, struct slice rows, size_t s, size_t first, const weir_parallel *parallel)
 {
     const struct weir__kernels *k = run->k;
     const struct weir__lstm *l = run->l;
     size_t n = alive(run, rows, s), B = run->rows, row = rows.begin;
+    if (run->tape && n < rows.end - row)
+        clear_dead(run, rows, s, n);
     if (n == 0)
         return;
     size_t h_row = weir__hidden_row(l), c_row = weir__units_row(l), block = block_columns(k);
@@ -342,11 +359,6 @@ static void transposed_product(const struct weir__kernels *k, size_t rows, const
     };
     struct product_share share = {k, &p, weir__parallel_threads(parallel)};
     weir__parallel_for(parallel, share.count, product_share, &share);
-}
-
-static void clear(const struct weir__kernels *k, void *array, size_t begin, size_t end)
-{
-    memset(weir__at(k, array, begin), 0, (end - begin) * k->real_size);
 }
 
 /* `parallel` shares the product of the step. */

@@ -41,6 +41,11 @@ static bool reads_top(const struct weir__work *w)
     return reads_below(w) && w->net->config.readout == WEIR_EVERY_STEP;
 }
 
+static bool is_bare(const struct weir__work *w)
+{
+    return w->net->uses & WEIR__BARE;
+}
+
 static void plan_lane(struct weir__work *w, struct carver *c, const struct weir__lstm *l, bool first, struct weir__lane *lane)
 {
     size_t real = w->net->k->real_size, SB = w->steps * w->rows, units = weir__units_row(l);
@@ -69,7 +74,7 @@ static void plan_head(struct weir__work *w, struct carver *c, bool dropout)
 {
     const struct weir__network *net = w->net;
     size_t real = net->k->real_size, R = net->config.readout == WEIR_FINAL_STATE ? w->rows : w->steps * w->rows;
-    if (!reads_top(w))
+    if (!reads_top(w) && !is_bare(w))
         w->top_memory = carve(c, R, weir__dense_inputs(&net->config, 0), real);
     for (size_t i = 0; i < weir__dense_count(&net->config); i++) {
         const struct weir__dense *d = net->head + i;
@@ -193,13 +198,28 @@ static size_t time_of(const struct weir__work *w, size_t d, size_t r, size_t s)
     return is_reverse(&w->net->config, d) ? w->length[r] - 1 - s : s;
 }
 
-/* The first layer's input of one direction; past the end of a row it is 0, and no token. Floats that stand as they are read stay there. */
+/* Number i of the caller's x, and n numbers of the caller's as reals: floats, or the reals of a bare network. */
+static const void *input_at(const struct weir__work *w, const weir_batch *b, size_t i)
+{
+    return is_bare(w) ? weir__at(w->net->k, b->x, i) : b->x + i;
+}
+
+static void take_reals(const struct weir__work *w, size_t n, const void *from, void *to)
+{
+    if (is_bare(w))
+        memcpy(to, from, n * w->net->k->real_size);
+    else
+        w->net->k->from_float(n, from, to);
+}
+
+/* The first layer's input of one direction; past the end of a row it is 0, and no token. Reals that stand as they are read stay there. */
 static void take_input(struct weir__work *w, const weir_batch *b, size_t d)
 {
     const struct weir__network *net = w->net;
     struct weir__lane *lane = w->lanes + d;
     size_t I = net->config.inputs;
-    bool in_place = !lane->tokens && !w->sorted && net->config.direction == WEIR_FORWARD && net->k->real_size == sizeof *b->x;
+    bool reals = is_bare(w) || net->k->real_size == sizeof *b->x;
+    bool in_place = !lane->tokens && !w->sorted && net->config.direction == WEIR_FORWARD && reals;
     w->input = in_place ? b->x : w->lanes[0].x;
     if (in_place)
         return;
@@ -210,7 +230,7 @@ static void take_input(struct weir__work *w, const weir_batch *b, size_t d)
             if (lane->tokens)
                 lane->tokens[to] = alive ? b->tokens[from] : UINT32_MAX;
             else if (alive)
-                net->k->from_float(I, b->x + from * I, weir__at(net->k, lane->x, to * I));
+                take_reals(w, I, input_at(w, b, from * I), weir__at(net->k, lane->x, to * I));
             else
                 memset(weir__at(net->k, lane->x, to * I), 0, I * net->k->real_size);
         }
@@ -333,9 +353,9 @@ static void move_state(const struct weir__work *w, size_t lane, bool in)
     }
 }
 
-/* Gathers the outputs of the layer below at its steps [begin, end), in the caller's time: to[S][B][D * P] of row r, step t. Past the
- * end of a row: 0. */
-static void join_steps(const struct weir__work *w, size_t layer, size_t begin, size_t end, void *to)
+/* Gathers the outputs of the layer below at its steps [begin, end), in the caller's time: to[S][B][D * P] of step t, row r or order[r].
+ * Past the end of a row: 0. */
+static void join_steps(const struct weir__work *w, size_t layer, size_t begin, size_t end, const size_t *order, void *to)
 {
     const struct weir__kernels *k = w->net->k;
     size_t D = weir__directions(&w->net->config), P = weir__projected(&w->net->config);
@@ -347,7 +367,7 @@ static void join_steps(const struct weir__work *w, size_t layer, size_t begin, s
             for (size_t r = 0; r < w->B; r++) {
                 bool alive = s < w->length[r];
                 size_t t = alive ? time_of(w, d, r, s) : s;
-                void *out = weir__at(k, to, ((t * w->B + r) * D + d) * P);
+                void *out = weir__at(k, to, ((t * w->B + (order ? order[r] : r)) * D + d) * P);
                 if (alive)
                     memcpy(out, weir__at(k, h, ((s + 1) * w->B + r) * h_row), P * k->real_size);
                 else
@@ -358,7 +378,12 @@ static void join_steps(const struct weir__work *w, size_t layer, size_t begin, s
 
 static void join_directions(const struct weir__work *w, size_t layer, void *to)
 {
-    join_steps(w, layer, 0, w->S, to);
+    join_steps(w, layer, 0, w->S, NULL, to);
+}
+
+void weir__work_outputs(const struct weir__work *w, void *y)
+{
+    join_steps(w, w->net->config.layers - 1, 0, w->S, w->order, y);
 }
 
 void weir__work_turn(const struct weir__work *w, size_t d, size_t I, const void *from, void *to)
@@ -466,11 +491,11 @@ void weir__state_begin(struct weir__work *w, const weir_batch *b)
     const weir_config *c = &w->net->config;
     size_t lanes = c->layers * weir__directions(c) * b->rows, P = weir__projected(c);
     if (b->h0)
-        k->from_float(lanes * P, b->h0, w->state_h);
+        take_reals(w, lanes * P, b->h0, w->state_h);
     else if (!b->carry)
         memset(w->state_h, 0, lanes * P * k->real_size);
     if (b->c0)
-        k->from_float(lanes * c->hidden, b->c0, w->state_c);
+        take_reals(w, lanes * c->hidden, b->c0, w->state_c);
     else if (!b->carry)
         memset(w->state_c, 0, lanes * c->hidden * k->real_size);
 }
@@ -493,7 +518,7 @@ static void pipe_layer(void *arg, size_t i)
     run.begin = (pipe->turn - layer) * PIPE_STEPS;
     run.end = run.begin + PIPE_STEPS < w->S ? run.begin + PIPE_STEPS : w->S;
     if (layer && !reads_below(w))
-        join_steps(w, layer - 1, run.begin, run.end, w->lanes[layer].x);
+        join_steps(w, layer - 1, run.begin, run.end, NULL, w->lanes[layer].x);
     weir__lstm_forward(&run, NULL);
 }
 
@@ -547,6 +572,8 @@ void weir__forward(struct weir__work *w, const weir_batch *b, const struct weir_
         pipe_layers(w, b, parallel);
     else
         run_layers(w, b, dropout, parallel);
+    if (is_bare(w))
+        return;
     take_top(w);
     run_head(w, dropout, parallel);
 }

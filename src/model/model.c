@@ -83,7 +83,7 @@ static weir_status build(weir_model *m, const struct weir__kernels *k, const wei
     memcpy(m->notes, m->config.notes, notes);
     m->config.notes = m->notes;
     m->config.allocator = &m->allocator;
-    weir_status status = weir__network_new(&m->net, &m->config, k, false, err);
+    weir_status status = weir__network_new(&m->net, &m->config, k, 0, err);
     return status ? status : set_weights(m, tensors, count, err);
 }
 
@@ -172,10 +172,7 @@ size_t weir_model_tensor_count(const weir_model *m)
 
 weir_tensor weir_model_tensor(const weir_model *m, size_t index)
 {
-    const struct weir__param *p = m->net.params.list + index;
-    weir_tensor t = {.rows = p->rows, .cols = p->cols};
-    memcpy(t.name, p->name, sizeof t.name);
-    return t;
+    return weir__param_tensor(m->net.params.list + index);
 }
 
 void weir_model_weights(const weir_model *m, size_t index, float *out)

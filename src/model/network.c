@@ -62,7 +62,7 @@ static void place_lstm_transposed(struct weir__network *net, size_t layer, size_
 {
     struct weir__lstm *l = net->lstm + layer * weir__directions(&net->config) + d;
     uint32_t H = net->config.hidden;
-    if (layer > 0)
+    if (layer > 0 || (net->uses & WEIR__FOR_INPUT && !l->tokens))
         l->wx_t = add_transposed(net, find(net, WEIR__WEIGHT_IH, layer, d), H);
     l->wh_t = add_transposed(net, find(net, WEIR__WEIGHT_HH, layer, d), H);
     if (l->project)
@@ -90,10 +90,11 @@ static void place_all(struct weir__network *net)
         place_dense(net, i);
     net->forward_count = net->array_count;
     net->forward_size = net->packed_size;
-    for (size_t layer = 0; net->transposed && layer < L; layer++)
+    bool transposed = net->uses & WEIR__FOR_GRADIENTS;
+    for (size_t layer = 0; transposed && layer < L; layer++)
         for (size_t d = 0; d < D; d++)
             place_lstm_transposed(net, layer, d);
-    for (size_t i = 0; net->transposed && i < heads; i++)
+    for (size_t i = 0; transposed && i < heads; i++)
         net->head[i].w_t = add_transposed(net, find(net, WEIR__DENSE_WEIGHT, i, 0), 0);
 }
 
@@ -152,7 +153,7 @@ static size_t lstm_bytes(const struct weir__network *net)
 static size_t array_bytes(const struct weir__network *net)
 {
     size_t lanes = net->config.layers * weir__directions(&net->config), of_lane = 6, of_head = 3; /* at most */
-    if (net->transposed) {
+    if (net->uses & WEIR__FOR_GRADIENTS) {
         of_lane += 3;
         of_head++;
     }
@@ -171,10 +172,10 @@ static weir_status refuse(struct weir__network *net, weir_error *err)
     return weir__fail(err, WEIR_E_NOMEM, "no memory for the network's %zu weights", weights);
 }
 
-weir_status weir__network_plan(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
+weir_status weir__network_plan(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, unsigned uses,
                                weir_error *err)
 {
-    *net = (struct weir__network){.k = k, .config = *resolved, .transposed = training};
+    *net = (struct weir__network){.k = k, .config = *resolved, .uses = uses};
     net->allocator = weir__allocator(resolved->allocator);
     const weir_allocator *a = &net->allocator;
     weir_status status = weir__params_new(&net->params, resolved, a, err);
@@ -191,10 +192,10 @@ weir_status weir__network_plan(struct weir__network *net, const weir_config *res
     return WEIR_OK;
 }
 
-weir_status weir__network_new(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
+weir_status weir__network_new(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, unsigned uses,
                               weir_error *err)
 {
-    TRY(weir__network_plan(net, resolved, k, training, err));
+    TRY(weir__network_plan(net, resolved, k, uses, err));
     net->packed = weir__alloc(&net->allocator, weir__network_packed_bytes(net));
     if (!net->packed)
         return refuse(net, err);
@@ -234,11 +235,12 @@ void weir__network_get(const struct weir__network *net, size_t index, float *out
     }
 }
 
+/* Between one array of all tensors and the packed ones, or between an array for each tensor and these. */
 struct pack_job {
     const struct weir__network *net;
     size_t parts; /* of each array */
-    const void *from;
-    void *to;
+    const void *from, *const *from_each;
+    void *to, *const *to_each;
 };
 
 static void pack_part(void *arg, size_t i)
@@ -246,7 +248,8 @@ static void pack_part(void *arg, size_t i)
     const struct pack_job *job = arg;
     const struct weir__kernels *k = job->net->k;
     const struct weir__packed *a = job->net->arrays + i / job->parts;
-    weir__pack(k, a, weir__at(k, job->from, a->v->offset), weir__at(k, job->to, a->at), i % job->parts, job->parts);
+    const void *from = job->from_each ? job->from_each[a->v - job->net->params.list] : weir__at(k, job->from, a->v->offset);
+    weir__pack(k, a, from, weir__at(k, job->to, a->at), i % job->parts, job->parts);
 }
 
 static void unpack_part(void *arg, size_t i)
@@ -254,17 +257,48 @@ static void unpack_part(void *arg, size_t i)
     const struct pack_job *job = arg;
     const struct weir__kernels *k = job->net->k;
     const struct weir__packed *a = job->net->arrays + i / job->parts;
-    weir__unpack(k, a, weir__at(k, job->from, a->at), weir__at(k, job->to, a->v->offset), i % job->parts, job->parts);
+    void *to = job->to_each ? job->to_each[a->v - job->net->params.list] : weir__at(k, job->to, a->v->offset);
+    if (to)
+        weir__unpack(k, a, weir__at(k, job->from, a->at), to, i % job->parts, job->parts);
+}
+
+/* The threads, if there are weights enough to be worth another's waking. */
+static const weir_parallel *packers(const struct weir__network *net, const weir_parallel *parallel)
+{
+    enum { LEAST_WEIGHTS = 1 << 16 };
+    return net->params.weights < LEAST_WEIGHTS ? NULL : parallel;
+}
+
+static void pack(struct pack_job job, const weir_parallel *parallel)
+{
+    parallel = packers(job.net, parallel);
+    job.parts = weir__parallel_threads(parallel);
+    weir__parallel_for(parallel, job.net->array_count * job.parts, pack_part, &job);
+}
+
+static void unpack(struct pack_job job, const weir_parallel *parallel)
+{
+    parallel = packers(job.net, parallel);
+    job.parts = weir__parallel_threads(parallel);
+    weir__parallel_for(parallel, job.net->forward_count * job.parts, unpack_part, &job);
 }
 
 void weir__network_pack(struct weir__network *net, const void *weights, const weir_parallel *parallel)
 {
-    struct pack_job job = {net, weir__parallel_threads(parallel), weights, net->packed};
-    weir__parallel_for(parallel, net->array_count * job.parts, pack_part, &job);
+    pack((struct pack_job){.net = net, .from = weights, .to = net->packed}, parallel);
+}
+
+void weir__network_pack_each(struct weir__network *net, const void *const *tensors, const weir_parallel *parallel)
+{
+    pack((struct pack_job){.net = net, .from_each = tensors, .to = net->packed}, parallel);
 }
 
 void weir__network_unpack(const struct weir__network *net, const void *packed, void *weights, const weir_parallel *parallel)
 {
-    struct pack_job job = {net, weir__parallel_threads(parallel), packed, weights};
-    weir__parallel_for(parallel, net->forward_count * job.parts, unpack_part, &job);
+    unpack((struct pack_job){.net = net, .from = packed, .to = weights}, parallel);
+}
+
+void weir__network_unpack_each(const struct weir__network *net, const void *packed, void *const *tensors, const weir_parallel *parallel)
+{
+    unpack((struct pack_job){.net = net, .from = packed, .to_each = tensors}, parallel);
 }

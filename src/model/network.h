@@ -9,6 +9,13 @@
 
 enum { WEIR__MAX_HEAD = WEIR_MAX_DENSE + 1 };
 
+/* What a network is for. */
+enum {
+    WEIR__FOR_GRADIENTS = 1, /* the transposed weights are packed too, but not those of the first layer, */
+    WEIR__FOR_INPUT = 2,     /* and these too, for the gradient by the first layer's input */
+    WEIR__BARE = 4           /* the stack alone: x, the states and the outputs are the caller's, in the table's reals */
+};
+
 /* Packed weights of a resolved configuration. Both the weights and their gradients use the layout of `arrays`. */
 struct weir__network {
     const struct weir__kernels *k;
@@ -21,14 +28,14 @@ struct weir__network {
     size_t packed_size, forward_size;
     struct weir__packed *arrays; /* [array_count], the forward ones first */
     size_t array_count, forward_count;
-    bool transposed;
+    unsigned uses;
 };
 
-weir_status weir__network_new(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
+weir_status weir__network_new(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, unsigned uses,
                               weir_error *err);
 void weir__network_free(struct weir__network *net);
 /* The same without the packed arrays, so that their sizes can be asked; to be freed too. */
-weir_status weir__network_plan(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, bool training,
+weir_status weir__network_plan(struct weir__network *net, const weir_config *resolved, const struct weir__kernels *k, unsigned uses,
                                weir_error *err);
 /* Bytes of the packed arrays, and of all that a network holds. */
 size_t weir__network_packed_bytes(const struct weir__network *net);
@@ -41,6 +48,9 @@ void weir__network_get(const struct weir__network *net, size_t index, float *out
 void weir__network_pack(struct weir__network *net, const void *weights, const weir_parallel *parallel);
 /* The way back for packed numbers, such as gradients, of the forward weights. */
 void weir__network_unpack(const struct weir__network *net, const void *packed, void *weights, const weir_parallel *parallel);
+/* The same from and to an array of reals for each tensor of the list; NULL: not wanted. */
+void weir__network_pack_each(struct weir__network *net, const void *const *tensors, const weir_parallel *parallel);
+void weir__network_unpack_each(const struct weir__network *net, const void *packed, void *const *tensors, const weir_parallel *parallel);
 /* One direction of one layer. */
 static inline const struct weir__lstm *weir__network_lstm(const struct weir__network *net, size_t layer, size_t direction)
 {
@@ -121,6 +131,8 @@ void weir__work_turn(const struct weir__work *w, size_t direction, size_t I, con
 size_t weir__head_rows(const struct weir__work *w);
 /* The arguments of the output function [R][columns row of O]; without a head the top layer's h. */
 void *weir__head_out(const struct weir__work *w, size_t *row);
+/* The outputs [S][B][D * P] of a bare network, in the caller's rows; 0 past a row's end. */
+void weir__work_outputs(const struct weir__work *w, void *y);
 /* Where row r of the head stands in the caller's arrays, or SIZE_MAX if it is past the row's length. */
 size_t weir__caller_row(const struct weir__work *w, size_t r);
 

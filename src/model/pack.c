@@ -164,23 +164,103 @@ void weir__packed_read(const struct weir__kernels *k, const struct weir__packed 
 
 /* ---- From and to reals, at every update of a training ---- */
 
-enum { TILE = 16 }; /* rows of a block that are copied together: they fill lines of the plain matrix, and stay in the nearest cache */
+/* Rows of a block that are copied together: they fill lines of the plain matrix, and stay in the nearest cache. */
+enum { TILE = 32, QUAD = 4 };
 
-/* Block `block` of a matrix, [K][columns], from and to the rows of the plain one; those that are SIZE_MAX are padding. */
+/* Turns four by four numbers: to[j][i] = from[i][j]. */
+static inline void turn_double(const double *const from[QUAD], double *const to[QUAD])
+{
+    for (size_t j = 0; j < QUAD; j++)
+        for (size_t i = 0; i < QUAD; i++)
+            to[j][i] = from[i][j];
+}
+
+#ifdef __has_builtin
+#if __has_builtin(__builtin_shufflevector)
+#define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#endif
+#endif
+#ifdef SHUFFLE /* in registers: two to four times as fast */
+typedef float quad __attribute__((vector_size(16)));
+
+static inline quad load_quad(const float *p)
+{
+    quad q;
+    memcpy(&q, p, sizeof q);
+    return q;
+}
+
+static inline void turn_float(const float *const from[QUAD], float *const to[QUAD])
+{
+    quad a = load_quad(from[0]), b = load_quad(from[1]), c = load_quad(from[2]), d = load_quad(from[3]);
+    quad low_ab = SHUFFLE(a, b, 0, 4, 1, 5), high_ab = SHUFFLE(a, b, 2, 6, 3, 7);
+    quad low_cd = SHUFFLE(c, d, 0, 4, 1, 5), high_cd = SHUFFLE(c, d, 2, 6, 3, 7);
+    a = SHUFFLE(low_ab, low_cd, 0, 1, 4, 5);
+    b = SHUFFLE(low_ab, low_cd, 2, 3, 6, 7);
+    c = SHUFFLE(high_ab, high_cd, 0, 1, 4, 5);
+    d = SHUFFLE(high_ab, high_cd, 2, 3, 6, 7);
+    memcpy(to[0], &a, sizeof a);
+    memcpy(to[1], &b, sizeof b);
+    memcpy(to[2], &c, sizeof c);
+    memcpy(to[3], &d, sizeof d);
+}
+#else
+static inline void turn_float(const float *const from[QUAD], float *const to[QUAD])
+{
+    for (size_t j = 0; j < QUAD; j++)
+        for (size_t i = 0; i < QUAD; i++)
+            to[j][i] = from[i][j];
+}
+#endif
+
+/* Whether none of four columns is padding. */
+static bool is_whole(const size_t *rows)
+{
+    return rows[0] != SIZE_MAX && rows[1] != SIZE_MAX && rows[2] != SIZE_MAX && rows[3] != SIZE_MAX;
+}
+
+/* Block `block` of a matrix, [K][columns], from and to the rows of the plain one; those that are SIZE_MAX are padding. A tile is four columns of the
+ * block's rows [k, end). */
 #define COPY_BLOCK(real)                                                                                                          \
+    static inline void pack_tile_##real(size_t K, size_t k, size_t end, size_t columns, const size_t *rows, const real *plain,     \
+                                        real *packed)                                                                             \
+    {                                                                                                                             \
+        for (; is_whole(rows) && k + QUAD <= end; k += QUAD) {                                                                    \
+            const real *p = plain + k;                                                                                            \
+            real *q = packed + k * columns;                                                                                       \
+            turn_##real((const real *const[]){p + rows[0] * K, p + rows[1] * K, p + rows[2] * K, p + rows[3] * K},                \
+                        (real *const[]){q, q + columns, q + 2 * columns, q + 3 * columns});                                       \
+        }                                                                                                                         \
+        for (; k < end; k++)                                                                                                      \
+            for (size_t c = 0; c < QUAD; c++)                                                                                     \
+                if (rows[c] != SIZE_MAX)                                                                                          \
+                    packed[k * columns + c] = plain[rows[c] * K + k];                                                             \
+    }                                                                                                                             \
+    static inline void unpack_tile_##real(size_t K, size_t k, size_t end, size_t columns, const size_t *rows, const real *packed,  \
+                                          real *plain)                                                                            \
+    {                                                                                                                             \
+        for (; is_whole(rows) && k + QUAD <= end; k += QUAD) {                                                                    \
+            real *p = plain + k;                                                                                                  \
+            const real *q = packed + k * columns;                                                                                 \
+            turn_##real((const real *const[]){q, q + columns, q + 2 * columns, q + 3 * columns},                                  \
+                        (real *const[]){p + rows[0] * K, p + rows[1] * K, p + rows[2] * K, p + rows[3] * K});                     \
+        }                                                                                                                         \
+        for (; k < end; k++)                                                                                                      \
+            for (size_t c = 0; c < QUAD; c++)                                                                                     \
+                if (rows[c] != SIZE_MAX)                                                                                          \
+                    plain[rows[c] * K + k] = packed[k * columns + c];                                                             \
+    }                                                                                                                             \
     static void pack_block_##real(size_t K, size_t columns, const size_t *rows, const real *plain, real *packed)                  \
     {                                                                                                                             \
         for (size_t first = 0; first < K; first += TILE)                                                                          \
-            for (size_t c = 0, end = K - first < TILE ? K : first + TILE; c < columns; c++)                                       \
-                for (size_t k = first; rows[c] != SIZE_MAX && k < end; k++)                                                       \
-                    packed[k * columns + c] = plain[rows[c] * K + k];                                                             \
+            for (size_t c = 0, end = K - first < TILE ? K : first + TILE; c < columns; c += QUAD)                                 \
+                pack_tile_##real(K, first, end, columns, rows + c, plain, packed + c);                                            \
     }                                                                                                                             \
     static void unpack_block_##real(size_t K, size_t columns, const size_t *rows, const real *packed, real *plain)                \
     {                                                                                                                             \
         for (size_t first = 0; first < K; first += TILE)                                                                          \
-            for (size_t c = 0, end = K - first < TILE ? K : first + TILE; c < columns; c++)                                       \
-                for (size_t k = first; rows[c] != SIZE_MAX && k < end; k++)                                                       \
-                    plain[rows[c] * K + k] = packed[k * columns + c];                                                             \
+            for (size_t c = 0, end = K - first < TILE ? K : first + TILE; c < columns; c += QUAD)                                 \
+                unpack_tile_##real(K, first, end, columns, rows + c, packed + c, plain);                                          \
     }
 COPY_BLOCK(float)
 COPY_BLOCK(double)

@@ -87,3 +87,10 @@ const struct weir__param *weir__params_find(const struct weir__params *ps, enum 
     }
     return NULL;
 }
+
+weir_tensor weir__param_tensor(const struct weir__param *p)
+{
+    weir_tensor t = {.rows = p->rows, .cols = p->cols};
+    memcpy(t.name, p->name, sizeof t.name);
+    return t;
+}

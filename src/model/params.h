@@ -39,6 +39,8 @@ weir_status weir__params_new(struct weir__params *params, const weir_config *res
 void weir__params_free(struct weir__params *params, const weir_allocator *a);
 /* The tensor of this kind, or NULL. */
 const struct weir__param *weir__params_find(const struct weir__params *params, enum weir__param_kind kind, size_t layer, size_t direction);
+/* Its name and shape, without data. */
+weir_tensor weir__param_tensor(const struct weir__param *p);
 /* True for weight matrices: those that weight decay shrinks. */
 static inline bool weir__param_is_matrix(const struct weir__param *p)
 {

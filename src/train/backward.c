@@ -1,7 +1,6 @@
-/* Loss and gradient: back-propagation through time over one batch (Werbos 1990), truncated at the batch's first step.
+/* Loss and gradient of one batch, truncated at its first step: back through the head, then through the stack.
  * SPDX-License-Identifier: MIT */
 #include <math.h>
-#include <string.h>
 
 #include "trainer.h"
 
@@ -82,21 +81,6 @@ weir_status weir__loss(weir_trainer *t, const weir_batch *batch, weir_loss *loss
 
 /* ---- Backward through the head ---- */
 
-/* d[rows][d_row] *= factor[rows][n], the gradient of dropout. */
-static void undrop(const struct weir__kernels *k, size_t rows, size_t n, const void *factor, size_t factor_row, void *d, size_t d_row)
-{
-    for (size_t r = 0; r < rows; r++) {
-        void *at = weir__at(k, d, r * d_row);
-        k->affine(n, at, weir__at(k, factor, r * factor_row), NULL, at);
-    }
-}
-
-/* Where the gradient of a packed array goes. */
-static void *gradient_of(const weir_trainer *t, const void *packed)
-{
-    return packed ? (char *)t->packed_gradient + ((const char *)packed - (const char *)t->net.packed) : NULL;
-}
-
 static void head_backward(weir_trainer *t, bool dropped)
 {
     const struct weir__kernels *k = t->net.k;
@@ -111,102 +95,33 @@ static void head_backward(weir_trainer *t, bool dropped)
         void *dz = i + 1 == n ? w->head_z[i] : t->head_d[i + 1];
         void *slopes = d->activation.id == WEIR_PRELU ? t->head_slopes : NULL;
         weir__dense_backward(k, d, R, w->head_z[i], dz, slopes, t->head_d[i], parallel);
-        struct weir__dense_grad grad = {gradient_of(t, d->w), gradient_of(t, d->bias), gradient_of(t, d->slope)};
+        struct weir__dense_grad grad = {
+            .w = weir__gradient_of(&t->stack, d->w),
+            .bias = weir__gradient_of(&t->stack, d->bias),
+            .slope = weir__gradient_of(&t->stack, d->slope),
+        };
         weir__dense_weights(k, d, R, x, x_row, dz, slopes, &grad, parallel);
         if (drop)
-            undrop(k, R, d->inputs, w->head_factor[i], x_row, t->head_d[i], weir__columns_row(d->inputs));
+            weir__undrop(k, R, d->inputs, w->head_factor[i], x_row, t->head_d[i], weir__columns_row(d->inputs));
     }
 }
 
-/* ---- Backward through the stack ---- */
-
-static void clear(const struct weir__kernels *k, void *array, size_t n)
-{
-    memset(array, 0, n * k->real_size);
-}
-
-/* The gradient by the final h of the top layer's direction d, for heads that read the final state. */
-static void take_final_gradient(weir_trainer *t, size_t d, size_t P)
-{
-    const struct weir__kernels *k = t->net.k;
-    size_t from_row = weir__columns_row(weir__dense_inputs(&t->net.config, 0)), to_row = weir__columns_row(P);
-    for (size_t r = 0; r < t->work.B; r++)
-        memcpy(weir__at(k, t->dh_state, r * to_row), weir__at(k, t->head_d[0], r * from_row + d * P), P * k->real_size);
-}
-
-static void lane_backward(weir_trainer *t, size_t layer, size_t d, const void *upper, size_t upper_row)
-{
-    const struct weir__kernels *k = t->net.k;
-    const weir_config *c = &t->net.config;
-    const struct weir__lstm *l = weir__network_lstm(&t->net, layer, d);
-    const weir_parallel *parallel = weir__trainer_parallel(t);
-    size_t P = l->projected, B = t->work.B;
-    clear(k, t->dh_state, B * weir__columns_row(P));
-    clear(k, t->dc_state, B * weir__units_row(l));
-    if (c->readout == WEIR_FINAL_STATE && layer + 1 == c->layers)
-        take_final_gradient(t, d, P);
-    if (c->direction != WEIR_FORWARD) {
-        weir__work_turn(&t->work, d, upper_row, upper, t->turned);
-        upper = t->turned;
-    }
-    struct weir__lstm_run run = weir__work_run(&t->work, layer, d);
-    struct weir__lstm_back back = {
-        .run = &run,
-        .dh = weir__at(k, upper, d * P),
-        .dh_row = upper_row,
-        .dh_state = t->dh_state,
-        .dc_state = t->dc_state,
-        .dh_total = t->dh_total,
-        .dm = t->dm,
-        .slopes = t->slopes,
-        .dx = layer ? t->dx[d] : NULL,
-    };
-    weir__lstm_backward(&back, parallel);
-    struct weir__lstm_grad grad = {
-        .wx = gradient_of(t, l->wx),
-        .wh = gradient_of(t, l->wh),
-        .bias = gradient_of(t, l->bias),
-        .peephole = gradient_of(t, l->peephole),
-        .slope = gradient_of(t, l->slope),
-        .wr = gradient_of(t, l->wr),
-    };
-    weir__lstm_weights(&back, &grad, parallel);
-}
-
-/* The gradient by the layer's input, in the caller's time: the sum over directions. */
-static void *join_gradients(weir_trainer *t, size_t layer, bool dropped)
-{
-    const struct weir__kernels *k = t->net.k;
-    const weir_config *c = &t->net.config;
-    size_t I = weir__layer_inputs(c, layer), row = weir__columns_row(I), rows = t->work.S * t->work.B;
-    void *joined = c->direction == WEIR_FORWARD ? t->dx[0] : t->upper;
-    if (c->direction != WEIR_FORWARD)
-        weir__work_turn(&t->work, 0, row, t->dx[0], joined);
-    if (c->direction == WEIR_BOTH) {
-        weir__work_turn(&t->work, 1, row, t->dx[1], t->turned);
-        k->add(rows * row, t->turned, joined);
-    }
-    if (dropped && t->config.dropout > 0)
-        undrop(k, rows, I, t->work.below[layer], I, joined, row);
-    return joined;
-}
+/* ---- Backward through all ---- */
 
 static void stack_backward(weir_trainer *t, bool dropped)
 {
-    const struct weir__kernels *k = t->net.k;
     const weir_config *c = &t->net.config;
-    size_t row = weir__columns_row(weir__dense_inputs(c, 0)), rows = t->work.S * t->work.B;
-    void *upper = t->head_d[0];
-    if (c->readout == WEIR_FINAL_STATE) {
-        upper = t->upper;
-        clear(k, upper, rows * row);
-    }
-    for (size_t layer = c->layers; layer-- > 0;) {
-        for (size_t d = 0; d < weir__directions(c); d++)
-            lane_backward(t, layer, d, upper, row);
-        if (layer)
-            upper = join_gradients(t, layer, dropped);
-    }
+    bool final = c->readout == WEIR_FINAL_STATE;
+    size_t row = weir__columns_row(weir__dense_inputs(c, 0));
+    struct weir__stack_ends ends = {
+        .dy = final ? NULL : t->head_d[0],
+        .dy_row = row,
+        .last = final ? t->head_d[0] : NULL,
+        .last_row = row,
+        .dropped = dropped && t->config.dropout > 0,
+        .weights = true,
+    };
+    weir__stack_backward(&t->stack, &ends, weir__trainer_parallel(t));
 }
 
 weir_status weir__loss_and_gradient(weir_trainer *t, const weir_batch *batch, bool dropped, weir_loss *loss, weir_error *err)
@@ -226,6 +141,6 @@ weir_status weir__loss_and_gradient(weir_trainer *t, const weir_batch *batch, bo
     k->scale(weir__head_rows(&t->work) * row, loss->count ? 1 / (double)loss->count : 0, dz);
     head_backward(t, dropped);
     stack_backward(t, dropped);
-    weir__network_unpack(&t->net, t->packed_gradient, t->gradient, weir__trainer_parallel(t));
+    weir__network_unpack(&t->net, t->stack.packed_gradient, t->gradient, weir__trainer_parallel(t));
     return WEIR_OK;
 }

@@ -53,37 +53,25 @@ static weir_status resolve(const weir_train_config *config, weir_train_config *c
 
 /* ---- Memory: one list of arrays, walked to make them and to free them ---- */
 
-/* What an array is for, as in weir_memory. */
-enum part { WEIGHTS, PACKED, HEAD, BACKWARD, PARTS };
-
-struct array {
-    void *place; /* address of the trainer's pointer, whatever it points to */
-    size_t count, size;
-    enum part part;
-};
-
-enum { MOST_ARRAYS = 24 + WEIR__MAX_HEAD };
+enum { MOST_ARRAYS = 14 + WEIR__MAX_HEAD + WEIR__STACK_ARRAYS };
 
 /* Every array of a trainer with its size; counts cannot overflow where the network's own packing has succeeded and work has. */
-static size_t list_arrays(weir_trainer *t, struct array list[MOST_ARRAYS])
+static size_t list_arrays(weir_trainer *t, struct weir__array list[MOST_ARRAYS])
 {
     const weir_config *c = &t->net.config;
-    const struct weir__lstm *l = t->net.lstm;
-    size_t real = t->net.k->real_size, SB = (size_t)t->config.steps * t->config.rows, B = t->config.rows, n = 0;
-    size_t R = c->readout == WEIR_FINAL_STATE ? B : SB, heads = weir__dense_count(c), widest = 0;
-    size_t P = l->projected, row = weir__columns_row(weir__directions(c) * P), lanes = c->layers * weir__directions(c);
-    bool turns = c->direction != WEIR_FORWARD, softmax = c->output == WEIR_SOFTMAX;
-#define ARRAY(field, elements, bytes) list[n++] = (struct array){&(field), (elements), (bytes), part}
-    enum part part = WEIGHTS;
+    size_t real = t->net.k->real_size, SB = (size_t)t->config.steps * t->config.rows, B = t->config.rows;
+    size_t R = c->readout == WEIR_FINAL_STATE ? B : SB, heads = weir__dense_count(c), widest = 0, lanes = c->layers * weir__directions(c);
+    size_t n = weir__stack_arrays(&t->stack, &t->work, list);
+    bool softmax = c->output == WEIR_SOFTMAX;
+#define ARRAY(field, elements, bytes) list[n++] = (struct weir__array){&(field), (elements), (bytes), part}
+    enum weir__part part = WEIR__WEIGHTS;
     ARRAY(t->weights, t->net.params.size, real);
     ARRAY(t->gradient, t->net.params.size, real);
     ARRAY(t->moment1, t->net.params.size, real);
     ARRAY(t->moment2, t->net.params.size, real);
     ARRAY(t->best, t->net.params.size, real);
     ARRAY(t->squares, t->net.params.count, sizeof(double));
-    part = PACKED;
-    ARRAY(t->packed_gradient, t->net.forward_size, real);
-    part = HEAD;
+    part = WEIR__HEAD;
     ARRAY(t->losses, R, sizeof(double));
     ARRAY(t->counts, R, sizeof(uint64_t));
     ARRAY(t->targets, softmax ? 0 : R * c->outputs, sizeof(float));
@@ -94,21 +82,9 @@ static size_t list_arrays(weir_trainer *t, struct array list[MOST_ARRAYS])
             widest = weir__columns_row(t->net.head[i].units);
     }
     ARRAY(t->head_slopes, R * widest, real);
-    part = BACKWARD;
-    ARRAY(t->upper, turns || c->readout == WEIR_FINAL_STATE ? SB * row : 0, real);
-    ARRAY(t->turned, turns ? SB * row : 0, real);
-    for (size_t d = 0; d < weir__directions(c) && c->layers > 1; d++)
-        ARRAY(t->dx[d], SB * row, real);
-    ARRAY(t->kept_h, lanes * B * P, real);
+    part = WEIR__BACKWARD;
+    ARRAY(t->kept_h, lanes * B * weir__projected(c), real);
     ARRAY(t->kept_c, lanes * B * c->hidden, real);
-    ARRAY(t->dh_state, B * weir__columns_row(P), real);
-    ARRAY(t->dc_state, B * weir__units_row(l), real);
-    if (l->project) {
-        ARRAY(t->dh_total, SB * weir__columns_row(P), real);
-        ARRAY(t->dm, B * weir__columns_row(l->hidden), real);
-    }
-    if (weir__cell_has_slopes(c))
-        ARRAY(t->slopes, SB * l->panels * WEIR__SLOPES, real);
 #undef ARRAY
     return n;
 }
@@ -116,26 +92,23 @@ static size_t list_arrays(weir_trainer *t, struct array list[MOST_ARRAYS])
 /* Adds up what a planned trainer of this model holds; false if there cannot be so many bytes. */
 static bool count_memory(weir_trainer *t, const weir_model *model)
 {
-    struct array list[MOST_ARRAYS];
-    size_t parts[PARTS] = {[PACKED] = weir__network_packed_bytes(&t->net), [HEAD] = t->work.head_bytes}, bytes;
-    for (size_t i = 0, n = list_arrays(t, list); i < n; i++) {
-        size_t *part = parts + list[i].part;
-        if (!weir__size_mul(&bytes, list[i].count, list[i].size) || !weir__size_add(part, *part, weir__alloc_size(bytes)))
-            return false;
-    }
+    struct weir__array list[MOST_ARRAYS];
+    size_t parts[WEIR__PARTS] = {[WEIR__PACKED] = weir__network_packed_bytes(&t->net), [WEIR__HEAD] = t->work.head_bytes};
+    if (!weir__arrays_count(list, list_arrays(t, list), parts))
+        return false;
     size_t tape = t->work.bytes - t->work.head_bytes, total = sizeof *t + strlen(model->notes) + 1;
     size_t names = weir__network_bytes(&t->net) - weir__network_packed_bytes(&t->net), rest = total + names;
     size_t of_tensor = sizeof(weir_tensor) + sizeof(float *); /* weir_trainer_model's list, and weir_model_new's */
     t->memory = (weir_memory){
-        .weights = parts[WEIGHTS],
-        .packed = parts[PACKED],
+        .weights = parts[WEIR__WEIGHTS],
+        .packed = parts[WEIR__PACKED],
         .tape = tape,
-        .backward = parts[BACKWARD],
-        .head = parts[HEAD],
+        .backward = parts[WEIR__BACKWARD],
+        .head = parts[WEIR__HEAD],
         .rest = rest,
         .model = weir_model_memory(model, NULL) + t->net.params.size * sizeof(float) + t->net.params.count * of_tensor,
     };
-    const size_t all[] = {rest, tape, parts[WEIGHTS], parts[PACKED], parts[BACKWARD], parts[HEAD]};
+    const size_t all[] = {rest, tape, parts[WEIR__WEIGHTS], parts[WEIR__PACKED], parts[WEIR__BACKWARD], parts[WEIR__HEAD]};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!weir__size_add(&t->memory.total, t->memory.total, all[i]))
             return false;
@@ -144,26 +117,14 @@ static bool count_memory(weir_trainer *t, const weir_model *model)
 
 static bool make_arrays(weir_trainer *t)
 {
-    struct array list[MOST_ARRAYS];
-    size_t n = list_arrays(t, list);
-    for (size_t i = 0; i < n; i++) {
-        void *made = weir__alloc(&t->allocator, list[i].count * list[i].size);
-        if (!made)
-            return false;
-        memcpy(list[i].place, &made, sizeof made);
-    }
-    return true;
+    struct weir__array list[MOST_ARRAYS];
+    return weir__arrays_make(list, list_arrays(t, list), &t->allocator);
 }
 
 static void free_arrays(weir_trainer *t)
 {
-    struct array list[MOST_ARRAYS];
-    size_t n = list_arrays(t, list);
-    for (size_t i = 0; i < n; i++) {
-        void *made;
-        memcpy(&made, list[i].place, sizeof made);
-        weir__free(&t->allocator, made, list[i].count * list[i].size);
-    }
+    struct weir__array list[MOST_ARRAYS];
+    weir__arrays_free(list, list_arrays(t, list), &t->allocator);
 }
 
 /* ---- Life ---- */
@@ -202,7 +163,7 @@ static weir_status build(weir_trainer *t, const weir_model *model, weir_error *e
     weir_config c = model->config;
     c.notes = t->notes;
     c.allocator = &t->allocator;
-    TRY(weir__network_new(&t->net, &c, model->net.k, true, err));
+    TRY(weir__network_new(&t->net, &c, model->net.k, WEIR__FOR_GRADIENTS, err));
     TRY(weir__work_new(&t->work, &t->net, t->config.steps, t->config.rows, true, drops(t), err));
     if (!count_memory(t, model) || !make_arrays(t))
         return no_memory(t, err);
@@ -274,7 +235,7 @@ weir_status weir_trainer_plan(weir_memory *out, const weir_model *model, const w
     TRY(check(model, config, &t.config, err));
     weir_config c = model->config;
     c.allocator = &t.allocator;
-    TRY(weir__network_plan(&t.net, &c, model->net.k, true, err));
+    TRY(weir__network_plan(&t.net, &c, model->net.k, WEIR__FOR_GRADIENTS, err));
     bool fits = weir__work_plan(&t.work, &t.net, t.config.steps, t.config.rows, true, drops(&t)) && count_memory(&t, model);
     weir_status status = fits ? weir__ok(err) : no_memory(&t, err);
     weir__network_free(&t.net);
@@ -426,9 +387,8 @@ weir_status weir_trainer_model(const weir_trainer *t, weir_model **out, const ch
     if (tensors && weights) {
         t->net.k->to_float(t->net.params.size, t->weights, weights);
         for (size_t i = 0; i < n; i++) {
-            const struct weir__param *p = tensor(t, i);
-            tensors[i] = (weir_tensor){.rows = p->rows, .cols = p->cols, .data = weights + p->offset};
-            memcpy(tensors[i].name, p->name, sizeof p->name);
+            tensors[i] = weir__param_tensor(tensor(t, i));
+            tensors[i].data = weights + tensor(t, i)->offset;
         }
         weir_config config = t->net.config;
         config.notes = notes ? notes : t->notes;

@@ -3,6 +3,7 @@
 #define WEIR_TRAINER_H
 
 #include "../model/model.h"
+#include "stack.h"
 
 struct weir_trainer {
     weir_allocator allocator;
@@ -13,7 +14,6 @@ struct weir_trainer {
     struct weir__work work;
     /* [net.params.size] reals each, in the order of the list of tensors */
     void *weights, *gradient, *moment1, *moment2, *best;
-    void *packed_gradient; /* [net.forward_size] */
     double *squares;       /* [net.params.count] sums of squares of each tensor's gradient */
 
     /* the backward pass; R rows of the head */
@@ -23,10 +23,7 @@ struct weir_trainer {
     uint32_t *classes; /* [R] */
     void *head_d[WEIR__MAX_HEAD]; /* [R][columns row of inputs] gradient by the input of each dense layer */
     void *head_slopes;            /* [R][widest columns row] */
-    void *upper;                  /* [S][B][columns row of D * P] gradient by a layer's output, in the caller's time, where dx is not */
-    void *turned;                 /* the same in a direction's own time */
-    void *dx[2];                  /* [S][B][columns row of D * P] gradient by a layer's input, of each direction */
-    void *dh_state, *dc_state, *dh_total, *dm, *slopes; /* as in weir__lstm_back */
+    struct weir__stack stack;
 
     weir_memory memory;
     uint64_t updates;

@@ -39,7 +39,7 @@ static void counting_free(void *ctx, void *p, size_t size)
 struct constant {
     size_t object, tensor, lane;
 };
-static const struct constant of_model = {2048, 176, 384}, of_run = {448, 0, 224}, of_trainer = {4096, 192, 928}, of_list = {0, 80, 0};
+static const struct constant of_model = {2048, 176, 384}, of_run = {448, 0, 224}, of_trainer = {4096, 192, 928}, of_tape = {2048, 176, 928}, of_list = {0, 80, 0};
 
 struct shape {
     size_t L, D, H, P, H16, P64, Hrow; /* Hrow: a row of h */
@@ -173,6 +173,20 @@ static size_t stated_trainer(const weir_model *m, size_t T, size_t B)
                       B * (s.P64 + s.H16 + up(s.H, 64) * s.projected + s.L * s.D * (s.P + s.H));
     return 4 * (5 * W + 2 * F + X + stack_numbers(&s, T, B, T, true) + backward + head + R * widest) + 16 * (B + T) +
            constant(&s, &of_trainer);
+}
+
+/* A tape of a stack alone; dropout between layers keeps the factors of each layer's input. */
+static size_t stated_tape(const weir_model *m, const weir_tape_config *how)
+{
+    struct shape s = shape_of(m);
+    size_t T = how->steps, B = how->rows, first = how->run_only || how->no_input_gradient || s.c->tokens ? 0 : up(s.c->inputs, 64);
+    size_t top = up(s.D * s.P, 64), row = first > top ? first : top, Z = 64 / B > 1 ? 64 / B : 1, F = forward_numbers(&s);
+    bool keeps = !how->run_only || how->dropout > 0;
+    size_t sum = F + stack_numbers(&s, T, B, keeps || Z > T ? T : Z, keeps) + (how->dropout > 0 ? (s.L - 1) * T * B * s.D * s.P : 0);
+    if (!how->run_only)
+        sum += F + transposed_numbers(&s) + s.D * 4 * s.H16 * first +
+               T * B * (row * (2 * s.turns + s.D) + s.P64 * s.projected + 8 * s.H16 * s.slopes) + B * (s.P64 + s.H16 + up(s.H, 64) * s.projected);
+    return 4 * sum + 16 * (B + T) + constant(&s, &of_tape);
 }
 
 /* ---- Shapes ---- */
@@ -326,6 +340,36 @@ static void training_takes_what_it_says(void **state)
         }
 }
 
+static void a_tape_takes_what_it_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CONFIGS * BATCHES * 8; i++) {
+        struct count count = {0};
+        weir_allocator a = {counting_alloc, counting_free, &count};
+        weir_config c = configs[i % CONFIGS];
+        c.outputs = c.dense_layers = 0;
+        c.readout = WEIR_EVERY_STEP;
+        size_t way = i / CONFIGS / BATCHES, batch = i / CONFIGS % BATCHES;
+        weir_tape_config how = {.steps = batches[batch].T,
+                                .rows = batches[batch].B,
+                                .run_only = way & 1,
+                                .no_input_gradient = way & 2,
+                                .dropout = way & 4 ? 0.5f : 0};
+        weir_model *m = model_of(c, NULL);
+        c.allocator = &a;
+        weir_memory plan;
+        weir_tape *tape;
+        assert_int_equal(weir_tape_plan(&plan, &c, &how, NULL), WEIR_OK);
+        assert_int_equal(count.live, 0);
+        assert_int_equal(weir_tape_new(&tape, &c, &how, NULL), WEIR_OK);
+        assert_int_equal(plan.total, count.live);
+        assert_near(how.run_only ? "a tape that runs" : "a tape", i % CONFIGS, count.live, stated_tape(m, &how));
+        weir_tape_free(tape);
+        weir_model_free(m);
+        assert_int_equal(count.live, 0);
+    }
+}
+
 static void dropout_is_planned_too(void **state)
 {
     (void)state;
@@ -371,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_model_takes_its_weights_once),
         cmocka_unit_test(running_takes_what_it_says),
         cmocka_unit_test(training_takes_what_it_says),
+        cmocka_unit_test(a_tape_takes_what_it_says),
         cmocka_unit_test(dropout_is_planned_too),
         cmocka_unit_test(what_cannot_be_planned_is_refused),
     };
