@@ -1,0 +1,93 @@
+/* Threads by pthreadpool, where it was found at build. SPDX-License-Identifier: MIT */
+#include <thread>
+#include <unistd.h>
+
+#include "threads.h"
+
+#ifdef WEIR_PYTHON_POOL
+#include <pthreadpool.h>
+
+const bool has_threads = true;
+
+struct Call {
+    void (*task)(void *arg, size_t i);
+    void *arg;
+};
+
+static void run_one(void *context, size_t i)
+{
+    const Call *call = static_cast<const Call *>(context);
+    call->task(call->arg, i);
+}
+
+void Threads::run(void *ctx, size_t n, void (*task)(void *arg, size_t i), void *arg)
+{
+    const Threads *t = static_cast<const Threads *>(ctx);
+    if (getpid() != t->process_) {
+        for (size_t i = 0; i < n; i++)
+            task(arg, i);
+        return;
+    }
+    Call call = {task, arg};
+    pthreadpool_parallelize_1d(static_cast<pthreadpool_t>(t->pool_), run_one, &call, n, t->spin ? 0 : PTHREADPOOL_FLAG_YIELD_WORKERS);
+}
+
+static void *new_pool(unsigned count)
+{
+    pthreadpool_t pool = pthreadpool_create(count);
+    if (!pool)
+        fail(WEIR_E_NOMEM, "%u threads could not be started; ask for fewer", count);
+    return pool;
+}
+
+static void end_pool(void *pool)
+{
+    pthreadpool_destroy(static_cast<pthreadpool_t>(pool));
+}
+
+#else
+
+const bool has_threads = false;
+
+void Threads::run(void *, size_t n, void (*task)(void *arg, size_t i), void *arg)
+{
+    for (size_t i = 0; i < n; i++)
+        task(arg, i);
+}
+
+static void *new_pool(unsigned)
+{
+    const char *text = "weir computes in one thread: this build has no pool of threads (libpthreadpool was not found when it was built)";
+    if (PyErr_WarnEx(PyExc_RuntimeWarning, text, 1))
+        throw nb::python_error();
+    return nullptr;
+}
+
+static void end_pool(void *) {}
+
+#endif
+
+Threads::Threads(unsigned wanted, bool spins) : count(wanted), spin(spins), parallel_{run, this, 1}
+{
+    enum { MOST = 1024 };
+    if (count > MOST)
+        fail(WEIR_E_ARGUMENT, "threads is %u, but must be from 0 (one for each processor) to %u", count, static_cast<unsigned>(MOST));
+    unsigned threads = count ? count : std::thread::hardware_concurrency();
+    if (threads <= 1)
+        return;
+    pool_ = new_pool(threads);
+    process_ = getpid();
+    parallel_.threads = threads;
+}
+
+Threads::~Threads()
+{
+    if (pool_ && getpid() == process_)
+        end_pool(pool_);
+}
+
+void want_threads(std::shared_ptr<Threads> &threads, unsigned count, bool spin)
+{
+    if (!threads || threads->count != count || threads->spin != spin)
+        threads = std::make_shared<Threads>(count, spin);
+}
