@@ -403,3 +403,20 @@ def test_every_activation_is_a_function():
     for y in (wt.gelu(x), wt.prelu(x, torch.ones(1))):
         with pytest.raises(RuntimeError, match="no second derivative"):
             torch.autograd.grad(y.sum(), x, create_graph=True)
+
+
+@pytest.mark.parametrize("settings", [{}, {"bidirectional": True}, {"proj_size": 5, "num_layers": 2}, {"bias": False}, {"peephole": False}])
+def test_a_module_becomes_a_model(settings):
+    torch.manual_seed(3)
+    lstm = weir.torch.LSTM(4, 9, **settings)
+    with torch.no_grad():
+        for parameter in lstm.parameters():
+            parameter.uniform_(-0.5, 0.5)
+    x = torch.randn(7, 3, 4)
+    y, (h, c) = lstm(x)
+    model_y, (model_h, model_c) = lstm.to_model()(x.numpy())
+    for ours, theirs in ((y, model_y), (h, model_h), (c, model_c)):
+        assert (ours.detach().numpy() == theirs).all()
+    head = torch.nn.Linear(y.shape[2], 2)
+    logistic = lstm.to_model(head=head, output="logistic")(x.numpy())[0]
+    assert abs(torch.sigmoid(head(y)).detach().numpy() - logistic).max() < 1e-6

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from weir import _core, activations
+from weir._lstm import LSTM as new_model
 
 __all__ = ["LSTM", "activation", "prelu"]
 
@@ -288,6 +289,39 @@ class LSTM(torch.nn.Module):
         }  # fmt: skip
         others = [f"{name}={getattr(self, name)}" for name, value in usual.items() if getattr(self, name) != value]
         return ", ".join([f"{self.input_size}, {self.hidden_size}"] + others)
+
+    def to_model(self, head: Optional[torch.nn.Linear] = None, output: str = "linear") -> _core.Model:
+        """A weir.Model with copies of these weights, to save, to step, and to run from C.
+
+        head: the layer that reads every step's hidden state, and `output` what it gives: "linear", or with a sigmoid or softmax behind it
+        "logistic" or "softmax" (weir.LSTM). The model has no dropout, and takes (T, B, I) also where this module is batch_first.
+        """
+
+        def array(tensor: Tensor) -> Any:
+            return tensor.detach().to(torch.float32).numpy()
+
+        tensors = {}
+        for name in self._names:
+            if name.startswith("bias_ih"):  # Weir has one bias, the sum
+                tensors["lstm." + name] = array(getattr(self, name) + getattr(self, name.replace("bias_ih", "bias_hh")))
+            elif not name.startswith("bias_hh"):
+                tensors["lstm." + name] = array(getattr(self, name))
+            if name.startswith("weight_hh") and not self.bias:
+                tensors["lstm." + name.replace("weight_hh", "bias_ih")] = array(torch.zeros(4 * self.hidden_size))
+        if head is not None:
+            bias = torch.zeros(head.out_features) if head.bias is None else head.bias
+            tensors.update({"head.0.weight": array(head.weight), "head.0.bias": array(bias)})
+        return new_model(
+            self.input_size,
+            hidden=self.hidden_size,
+            layers=self.num_layers,
+            projection=self.proj_size,
+            direction="both" if self.bidirectional else "forward",
+            peepholes=self.peephole,
+            outputs=0 if head is None else head.out_features,
+            output=output,
+            tensors=tensors,
+        )
 
     # ---- Checks ----
 

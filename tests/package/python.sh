@@ -48,3 +48,14 @@ rm -rf venv-torch
 venv-torch/bin/pip install -q 'pytest>=7' || skip "pip could not fetch pytest"
 venv-torch/bin/pip install -q --no-deps wheel/weir-*.whl
 venv-torch/bin/python -m pytest -q -p no:cacheprovider tests/test_torch.py
+
+# The example of docs/interop.md that trains in PyTorch and steps from C.
+if [ -n "${WEIR_LIBRARY:-}" ]; then
+    "${CC:-cc}" -std=c11 -I"$WEIR_SOURCE_DIR/include" "$WEIR_SOURCE_DIR/examples/interop/step.c" "$WEIR_FORMAT_LIBRARY" "$WEIR_LIBRARY" -o step
+    venv-torch/bin/python "$WEIR_SOURCE_DIR/examples/interop/peephole_from_pytorch.py" 40
+    LD_LIBRARY_PATH=$(dirname "$WEIR_LIBRARY") ./step model.weir <inputs.txt >stepped.txt
+    venv-torch/bin/python - <<'PYTHON_END'
+stepped, outputs = ([float(line) for line in open(path)] for path in ("stepped.txt", "outputs.txt"))
+assert len(stepped) == len(outputs) == 40 and max(abs(a - b) for a, b in zip(stepped, outputs)) < 1e-6
+PYTHON_END
+fi
