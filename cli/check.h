@@ -12,4 +12,9 @@
 weir_status check_run(const weir_model *model, const json_t *notes, const weir_parallel *parallel, double *difference, size_t *numbers,
                       weir_error *err);
 
+/* Runs the ONNX file that a model of reals was made of on a small input, and gives a check of it: the input, and the output that comes closest to
+ * the model's, *difference being the largest one of a number. The graph's x may be (T, B, I) or (B, T, I), and so its output. NULL if the file is no
+ * ONNX graph that runs, or none of its outputs has the size of the model's. */
+json_t *check_of_onnx(const char *path, const weir_model *model, double *difference);
+
 #endif

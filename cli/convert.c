@@ -378,10 +378,56 @@ static int check_places(const options *o)
     return check_output(o->out);
 }
 
+/* The same model with other notes. */
+static weir_status change_notes(weir_model **model, const json_t *notes, weir_error *err)
+{
+    char *changed = json_dumps(notes, JSON_COMPACT);
+    weir_model *old = *model;
+    size_t count = weir_model_tensor_count(old), at = 0;
+    weir_tensor *tensors = malloc(count * sizeof *tensors);
+    float *numbers = malloc(weir_model_parameters(old) * sizeof *numbers);
+    weir_config config = *weir_model_config(old);
+    config.notes = changed;
+    for (size_t i = 0; tensors && numbers && i < count; i++) {
+        tensors[i] = weir_model_tensor(old, i);
+        tensors[i].data = numbers + at;
+        weir_model_weights(old, i, numbers + at);
+        at += (tensors[i].rows ? tensors[i].rows : 1) * tensors[i].cols;
+    }
+    weir_status status = changed && tensors && numbers ? weir_model_new(model, &config, tensors, count, err) : data_no_memory(err);
+    if (status)
+        *model = old;
+    else
+        weir_model_free(old);
+    free(changed);
+    free(tensors);
+    free(numbers);
+    return status;
+}
+
+/* A model that was made of an ONNX graph carries what the graph gives for a small input. */
+static int take_check(const options *o, weir_model **model, json_t **notes)
+{
+    double difference;
+    weir_error err;
+    if (!*notes && !*weir_model_config(*model)->notes)
+        *notes = json_object();
+    json_t *check = json_is_object(*notes) && !json_object_get(*notes, "check") ? check_of_onnx(o->in, *model, &difference) : NULL;
+    if (!check)
+        return DONE;
+    if (!o->verify && difference > o->tolerance) {
+        complain("warning: no output of %s confirms the model that was made of it; compare them with weir run", o->in);
+        json_decref(check);
+        return DONE;
+    }
+    json_object_set_new(*notes, "check", check);
+    return change_notes(model, *notes, &err) ? complain("%s", err.text) : DONE;
+}
+
 static int load(const options *o, weir_model **model, json_t **notes)
 {
     if (!reads_layout(o))
-        return load_model(o->in, WEIR_ISA_BEST, NULL, model, notes);
+        return load_model(o->in, WEIR_ISA_BEST, NULL, model, notes) ? FAILED : take_check(o, model, notes);
     weir_error err;
     if (weir_model_import(model, o->in, &o->layout, &o->config, &err))
         return err.offset ? complain("%s (byte %zu)", err.text, err.offset) : complain("%s", err.text);

@@ -261,6 +261,12 @@ refuse "there is no LSTM in the layout pytorch" prefixed.safetensors old.weir --
 expect 0 "bytes" "$WEIR" convert text.weir text.onnx
 expect 0 "bytes" "$WEIR" convert text.onnx back.weir
 check "ONNX: the way back keeps every bit" cmp text.weir back.weir
+for task in series labels; do
+    expect 0 "" "$WEIR" convert $task.weir $task.onnx
+    expect 0 "numbers, tolerance 1e-05" "$WEIR" convert $task.onnx checked.weir --verify
+    expect 0 "numbers, tolerance 1e-05" "$WEIR" convert checked.weir --verify
+    expect 1 "differs by" "$WEIR" convert checked.weir narrow.weir --weights int8 --verify --tolerance 1e-9
+done
 expect 0 "bytes" "$WEIR" convert labels.weir unrolled.onnx --unroll 3
 expect 2 "--unroll goes with an OUT that ends in .onnx" "$WEIR" convert text.weir back.weir --unroll 3
 expect 2 "--unroll takes a whole number" "$WEIR" convert text.weir x.onnx --unroll 0

@@ -29,7 +29,7 @@ export LD_LIBRARY_PATH
 
 if "$PYTHON" -c 'import torch' 2>/dev/null; then
     "$PYTHON" "$examples/pytorch_to_c.py"
-    "$WEIR" convert model.onnx model.weir
+    "$WEIR" convert model.onnx model.weir --verify
     ./step model.weir <inputs.txt >stepped.txt
     same stepped.txt outputs.txt || fail "a model from PyTorch gives other outputs in C"
     rm model.weir model.onnx
