@@ -139,9 +139,9 @@ weir__perform weir__run_activation, weir__run_selu, weir__run_swish, weir__run_h
 
 /* op_shape.c */
 weir__prepare weir__prepare_axis, weir__prepare_axes, weir__prepare_transpose, weir__prepare_reshape, weir__prepare_slice, weir__prepare_split,
-    weir__prepare_shape, weir__prepare_cast, weir__prepare_constant, weir__prepare_constant_of_shape, weir__prepare_dropout;
+    weir__prepare_one_hot, weir__prepare_shape, weir__prepare_cast, weir__prepare_constant, weir__prepare_constant_of_shape, weir__prepare_dropout;
 weir__perform weir__run_identity, weir__run_transpose, weir__run_squeeze, weir__run_unsqueeze, weir__run_reshape, weir__run_flatten, weir__run_concat,
-    weir__run_slice, weir__run_split, weir__run_gather, weir__run_shape, weir__run_expand, weir__run_constant_of_shape,
+    weir__run_slice, weir__run_split, weir__run_gather, weir__run_one_hot, weir__run_shape, weir__run_expand, weir__run_constant_of_shape,
     weir__run_cast, weir__run_cast_like, weir__run_dropout;
 
 #endif

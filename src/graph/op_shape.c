@@ -450,6 +450,38 @@ weir_status weir__run_gather(weir__run *r, const weir__step *s)
     return WEIR_OK;
 }
 
+weir_status weir__prepare_one_hot(weir__build *b, weir__step *s)
+{
+    s->s.axis = weir__attribute_int(b, "axis", -1);
+    return WEIR_OK;
+}
+
+/* values = (off, on): a new dimension of `depth` places, on at the index, which below 0 counts from the end, and nowhere if it is outside. */
+weir_status weir__run_one_hot(weir__run *r, const weir__step *s)
+{
+    const weir__data *in = weir__in(r, s, 0), *depth = weir__in(r, s, 1), *values = weir__in(r, s, 2);
+    size_t dims[2 * WEIR_MAX_RANK];
+    uint32_t axis, rank = in->rank + 1;
+    if ((in->element != WEIR_INT64 && in->element != WEIR_INT32) || (depth->element != WEIR_INT64 && depth->element != WEIR_INT32))
+        return weir__stop(r, s, WEIR_E_UNSUPPORTED, "needs whole numbers in inputs 0 and 1");
+    if (depth->count != 1 || weir__int_at(depth, 0) < 1 || values->count != 2)
+        return weir__stop(r, s, WEIR_E_ARGUMENT, "needs one depth above 0, and two values");
+    if (!weir__axis(s->s.axis, rank, &axis))
+        return weir__stop(r, s, WEIR_E_ARGUMENT, "has axis %lld for an output of %u dimensions", (long long)s->s.axis, (unsigned)rank);
+    for (uint32_t i = 0; i < rank; i++)
+        dims[i] = i == axis ? (size_t)weir__int_at(depth, 0) : in->dims[i < axis ? i : i - 1];
+    TRY(weir__make(r, s, 0, values->element, rank, dims));
+    weir__data *out = weir__out(r, s, 0);
+    size_t n = dims[axis], inner = block(out, axis + 1), width = weir_element_size(out->element);
+    const char *off = values->data, *on = off + width;
+    for (size_t i = 0; i < out->count; i++) {
+        int64_t place = weir__int_at(in, i / (n * inner) * inner + i % inner);
+        bool here = (size_t)(place < 0 ? place + (int64_t)n : place) == i / inner % n;
+        memcpy((char *)out->data + i * width, here ? on : off, width);
+    }
+    return WEIR_OK;
+}
+
 weir_status weir__run_expand(weir__run *r, const weir__step *s)
 {
     const weir__data *in = weir__in(r, s, 0);

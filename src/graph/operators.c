@@ -78,6 +78,7 @@ static const weir__operator operators[] = {
     {"Split", 13, 17, 1, 2, 0, " axis:i", weir__prepare_split, weir__run_split, true},
     {"Split", 18, 0, 1, 2, 0, " axis:i num_outputs:i", weir__prepare_split, weir__run_split, true},
     {"Gather", 1, 0, 2, 2, 1, " axis:i", weir__prepare_axis, weir__run_gather, true},
+    {"OneHot", 9, 0, 3, 3, 1, " axis:i", weir__prepare_one_hot, weir__run_one_hot, false},
     {"Shape", 1, 14, 1, 1, 1, "", weir__prepare_shape, weir__run_shape, true},
     {"Shape", 15, 0, 1, 1, 1, " start:i end:i", weir__prepare_shape, weir__run_shape, true},
     {"Expand", 8, 0, 2, 2, 1, "", NULL, weir__run_expand, true},

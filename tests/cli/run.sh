@@ -114,6 +114,14 @@ for b in bad:
 
 # ---- ONNX ----
 
+expect 0 "" "$WEIR" convert text.weir text.onnx
+expect 0 "" "$WEIR" run text.weir --input tokens=tokens.npy --output y=own.npy
+expect 0 "" "$WEIR" run text.onnx --input tokens=tokens.npy --output y=graph.npy
+check "a model of tokens gives the same by its ONNX file" "$PYTHON" -c '
+import numpy as np
+own, graph = np.load("own.npy"), np.load("graph.npy")
+assert own.shape == graph.shape and abs(own - graph).max() < 1e-6'
+
 if "$PYTHON" -c 'import onnx' 2>/dev/null; then
     "$PYTHON" -c '
 import numpy as np, onnx

@@ -25,7 +25,7 @@ MUST = set("lstm relu leakyrelu prelu sigmoid tanh elu selu gelu swish mish soft
 KNOWN = {"LSTM", "Relu", "LeakyRelu", "PRelu", "Sigmoid", "Tanh", "Elu", "Selu", "Gelu", "Swish", "Mish", "Softplus", "HardSigmoid", "HardSwish",
          "Softsign", "Celu", "ThresholdedRelu", "Softmax", "LogSoftmax", "Exp", "Erf", "Log", "Sqrt", "Abs", "Neg", "Gemm", "MatMul", "Add", "Sub",
          "Mul", "Div", "Pow", "Max", "Min", "Sum", "Less", "Where", "ReduceSum", "ReduceMean", "ReduceMax", "Identity", "Dropout", "Cast", "CastLike",
-         "Transpose", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Concat", "Slice", "Split", "Gather", "Shape", "Expand", "ConstantOfShape",
+         "Transpose", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Concat", "Slice", "Split", "Gather", "OneHot", "Shape", "Expand", "ConstantOfShape",
          "Constant"}
 
 
