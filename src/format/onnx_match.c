@@ -242,7 +242,7 @@ static weir_status cast_data(weir__matcher *m, const weir__flow *data, int64_t t
 static weir_status rule_cast(weir__matcher *m)
 {
     const weir__meaning *in = weir__match_input(m, 0);
-    int64_t to;
+    int64_t to = 0;
     TRY(weir__match_int(m, "to", 0, &to));
     if (weir__match_is(in, WEIR__FLOW))
         return cast_data(m, in->is.flow, to);
@@ -276,7 +276,7 @@ static weir_status rule_shape(weir__matcher *m)
         weir__match_set(m, 0, (weir__meaning){.kind = WEIR__OPEN, .is.node = m->node});
         return WEIR_OK;
     }
-    int64_t start, end, rank = all.count;
+    int64_t start = 0, end = 0, rank = all.count;
     TRY(weir__match_int(m, "start", 0, &start));
     TRY(weir__match_int(m, "end", rank, &end));
     start = start < 0 ? start + rank : start;

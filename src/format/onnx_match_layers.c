@@ -537,7 +537,7 @@ static weir_status combine_data(weir__matcher *m)
 /* Data and a constant, in the order of the inputs. */
 static weir_status combine_constant(weir__matcher *m, uint32_t data, const weir__meaning *other)
 {
-    const weir__flow *d;
+    const weir__flow *d = NULL;
     const weir__constant *c = other->kind == WEIR__CONSTANT ? other->is.constant : NULL, *bias;
     double number;
     TRY(head_data(m, data, &d));
@@ -601,7 +601,7 @@ weir_status weir__rule_arithmetic(weir__matcher *m)
 
 weir_status weir__rule_power(weir__matcher *m)
 {
-    const weir__flow *d;
+    const weir__flow *d = NULL;
     double exponent;
     weir__term term;
     TRY(head_data(m, 0, &d));
@@ -615,7 +615,7 @@ weir_status weir__rule_power(weir__matcher *m)
 /* Of data and a number. */
 weir_status weir__rule_greater(weir__matcher *m)
 {
-    const weir__flow *d;
+    const weir__flow *d = NULL;
     double number;
     weir__term term;
     if (!weir__match_is(weir__match_input(m, 0), WEIR__FLOW) || !weir__match_number(weir__match_input(m, 1), &number))
@@ -663,7 +663,7 @@ static const struct {
 
 static weir_status apply(weir__matcher *m, weir_activation function, const weir__constant *slope)
 {
-    const weir__flow *d;
+    const weir__flow *d = NULL;
     weir__term term;
     TRY(head_data(m, 0, &d));
     bool found = weir__term_apply(m->graph, function, slope, &d->term, &term);
@@ -709,7 +709,7 @@ weir_status weir__rule_swish(weir__matcher *m)
 /* The slopes of the head's units, or one for all. */
 weir_status weir__rule_prelu(weir__matcher *m)
 {
-    const weir__flow *d;
+    const weir__flow *d = NULL;
     const weir__constant *slope;
     TRY(head_data(m, 0, &d));
     TRY(weir__match_weight(m, 1, "slope", &slope));
@@ -722,7 +722,7 @@ weir_status weir__rule_prelu(weir__matcher *m)
 
 weir_status weir__rule_softmax(weir__matcher *m)
 {
-    const weir__flow *d;
+    const weir__flow *d = NULL;
     const weir__stage *below;
     int64_t given;
     uint32_t axis;
