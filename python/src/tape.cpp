@@ -67,7 +67,7 @@ class Tape
         batch.h0 = at(h0);
         batch.c0 = at(c0);
         batch.seed = seed;
-        want_threads(pool, threads, false);
+        want_threads(pool, threads, true);
         weir_error error;
         nb::gil_scoped_release release;
         check(weir_tape_weights(tape, tensors.data(), pool->parallel(), &error), error);
@@ -79,7 +79,7 @@ class Tape
     {
         std::vector<void *> list = all_at(tensors);
         weir_tape_gradients g = {at(dy), at(dhn), at(dcn), at(dx), at(dh0), at(dc0), list.empty() ? nullptr : list.data()};
-        want_threads(pool, threads, false);
+        want_threads(pool, threads, true);
         weir_error error;
         nb::gil_scoped_release release;
         check(weir_tape_backward(tape, &g, pool->parallel(), &error), error);
