@@ -2,6 +2,7 @@
  *
  * ONNX has the gates in the order i, o, f, c and the peepholes i, o, f; a model has i, f, g, o and i, f, o. Of two biases a model has the sum.
  * SPDX-License-Identifier: MIT */
+#include "format/onnx_cell.h"
 #include "graph/graph.h"
 
 #include <ctype.h>
@@ -183,25 +184,23 @@ static bool check_weights(const weir__lstm *lstm, weights *w, char what[96])
     return false;
 }
 
-/* Blocks of `block` numbers in another order: to[k] = from[order[k]]. */
+/* Blocks of `block` numbers in another order: to[order[k]] = from[k]. */
 static void reorder(const float *from, size_t block, const size_t *order, size_t count, float *to)
 {
     for (size_t k = 0; k < count; k++)
-        memcpy(to + k * block, from + order[k] * block, block * sizeof *to);
+        memcpy(to + order[k] * block, from + k * block, block * sizeof *to);
 }
-
-static const size_t gates[] = {0, 2, 3, 1}, peepholes[] = {0, 2, 1}; /* places in i, o, f, c and in i, o, f */
 
 /* The arrays of a model of one direction, in `room`, as the model names them; its count. */
 static size_t lay_out(const weights *w, uint32_t d, float *room, weir_tensor tensors[4])
 {
     size_t H = w->H, I = w->I, n = 0;
     float *bias = room + 4 * H * (I + H), *second = bias + 4 * H;
-    reorder((const float *)w->w->data + d * 4 * H * I, H * I, gates, 4, room);
-    reorder((const float *)w->r->data + d * 4 * H * H, H * H, gates, 4, room + 4 * H * I);
+    reorder((const float *)w->w->data + d * 4 * H * I, H * I, weir__onnx_gates, WEIR__GATES, room);
+    reorder((const float *)w->r->data + d * 4 * H * H, H * H, weir__onnx_gates, WEIR__GATES, room + 4 * H * I);
     if (w->b) {
-        reorder((const float *)w->b->data + d * 8 * H, H, gates, 4, bias);
-        reorder((const float *)w->b->data + d * 8 * H + 4 * H, H, gates, 4, second);
+        reorder((const float *)w->b->data + d * 8 * H, H, weir__onnx_gates, WEIR__GATES, bias);
+        reorder((const float *)w->b->data + d * 8 * H + 4 * H, H, weir__onnx_gates, WEIR__GATES, second);
         for (size_t i = 0; i < 4 * H; i++)
             bias[i] = second[i] == 0 ? bias[i] : bias[i] + second[i];
     }
@@ -209,7 +208,7 @@ static size_t lay_out(const weights *w, uint32_t d, float *room, weir_tensor ten
     tensors[n++] = (weir_tensor){"lstm.weight_hh_l0", 4 * H, H, room + 4 * H * I};
     tensors[n++] = (weir_tensor){"lstm.bias_ih_l0", 0, 4 * H, bias};
     if (w->p) {
-        reorder((const float *)w->p->data + d * 3 * H, H, peepholes, 3, second);
+        reorder((const float *)w->p->data + d * 3 * H, H, weir__onnx_peepholes, WEIR__PEEPHOLES, second);
         tensors[n++] = (weir_tensor){"lstm.peephole_l0", 3, H, second};
     }
     return n;

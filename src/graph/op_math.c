@@ -1,6 +1,7 @@
 /* Operators that compute: activations, arithmetic with broadcasting, products, reductions, softmax. Results are float32 rounded once from the
  * library's exact functions or from float operations; sums are in double, in order.
  * SPDX-License-Identifier: MIT */
+#include "format/onnx_cell.h"
 #include "graph/graph.h"
 
 #include <float.h>
@@ -17,31 +18,21 @@ static float or_tiny(float x)
 
 bool weir__activation_of(const char *name, float alpha, float beta, weir_activation *out)
 {
-    static const struct {
-        const char *name;
-        weir_activation_id id;
-        bool alpha, beta;
-    } known[] = {{"relu", WEIR_RELU, false, false},          {"leakyrelu", WEIR_LEAKY_RELU, true, false},
-                 {"sigmoid", WEIR_SIGMOID, false, false},    {"tanh", WEIR_TANH, false, false},
-                 {"elu", WEIR_ELU, true, false},             {"softplus", WEIR_SOFTPLUS, false, false},
-                 {"softsign", WEIR_SOFTSIGN, false, false},  {"scaledtanh", WEIR_SCALED_TANH, true, true},
-                 {"hardsigmoid", WEIR_HARD_SIGMOID, true, true}};
     bool zero = alpha == 0;
     if (!isfinite(alpha) || !isfinite(beta))
         return false;
-    if (strcmp(name, "affine") == 0 && alpha == 1 && beta == 0) {
-        *out = (weir_activation){.id = WEIR_IDENTITY};
-        return true;
-    }
     /* Slope 0 for negative numbers, or a threshold of 0: that is Relu. */
     if (zero && (strcmp(name, "leakyrelu") == 0 || strcmp(name, "elu") == 0 || strcmp(name, "thresholdedrelu") == 0))
         name = "relu";
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(name, known[i].name) == 0) {
-            *out = (weir_activation){known[i].id, known[i].alpha ? alpha : 0, known[i].beta ? or_tiny(beta) : 0};
-            return !(known[i].alpha && zero) && !(known[i].id == WEIR_SCALED_TANH && beta == 0);
-        }
-    return false;
+    const weir__cell_activation *record = weir__cell_activation_find((weir__text){name, strlen(name)});
+    if (!record)
+        return false;
+    if (record->id == WEIR_IDENTITY) { /* Affine */
+        *out = (weir_activation){.id = WEIR_IDENTITY};
+        return alpha == 1 && beta == 0;
+    }
+    *out = (weir_activation){record->id, record->takes_alpha ? alpha : 0, record->takes_beta ? or_tiny(beta) : 0};
+    return !(record->takes_alpha && zero) && !(record->id == WEIR_SCALED_TANH && beta == 0);
 }
 
 /* activation: the function. */
