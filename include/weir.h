@@ -393,13 +393,19 @@ typedef struct weir_train_config {
     uint64_t seed;        /* of dropout; default 1 */
     const weir_parallel *parallel;   /* copied; NULL: one thread */
     const weir_allocator *allocator; /* copied; NULL: malloc */
+    const float *class_weights;      /* (n) of a softmax or logistic output, each finite and not negative; copied; NULL: unweighted.
+                                        Softmax: the loss of a row counts w[class] times, and the mean is over the sum of these weights, as PyTorch's
+                                        CrossEntropyLoss(weight=w). Logistic: a target t of output j has the loss
+                                        -(w[j] t log p + (1 - t) log(1 - p)), and the mean is over the number of targets, as
+                                        BCEWithLogitsLoss(pos_weight=w). */
     uint64_t reserved[4];            /* must be 0 */
 } weir_train_config;
 
-/* A sum of losses over the targets that counted. Mean loss: sum / count. */
+/* A sum of losses over the targets that counted. Mean loss: sum / weight. */
 typedef struct weir_loss {
     double sum;
-    uint64_t count;
+    uint64_t count; /* targets */
+    double weight;  /* their class weights, added up; without class weights, and for a logistic output, count */
 } weir_loss;
 
 /* A trainer starts from a copy of the model's weights; the model is not changed. */

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <exception>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 #include <vector>
 
 #include "batch.h"
@@ -37,6 +38,22 @@ static const std::vector<Field<weir_train_config>> &train_fields()
         plain<&C::seed>("seed"),
     };
     return fields;
+}
+
+/* Takes class_weights out of the settings; the numbers live in `kept`. */
+static nb::dict take_class_weights(const nb::dict &settings, std::vector<float> &kept, const float *&weights, size_t outputs)
+{
+    nb::dict rest;
+    weights = nullptr;
+    for (auto [key, value] : settings)
+        if (nb::cast<std::string>(nb::str(key)) != "class_weights")
+            rest[key] = value;
+        else if (!value.is_none()) {
+            if (!nb::try_cast(value, kept) || kept.size() != outputs)
+                fail(WEIR_E_ARGUMENT, "class_weights is a list of %zu numbers, one for each output", outputs);
+            weights = kept.data();
+        }
+    return rest;
 }
 
 /* ---- Sources of batches ---- */
@@ -118,7 +135,9 @@ class Trainer {
     Trainer(const Model &m, const nb::dict &settings, unsigned count) : model_(m.model), sizes_(m.model.get()), threads_(count, false)
     {
         weir_train_config config = {};
-        set_fields(config, train_fields(), settings);
+        std::vector<float> kept;
+        const nb::dict rest = take_class_weights(settings, kept, config.class_weights, weir_model_config(model_.get())->outputs);
+        set_fields(config, train_fields(), rest);
         config.parallel = threads_.parallel();
         weir_error err;
         check(weir_trainer_new(&trainer_, model_.get(), &config, &err), err);
@@ -246,7 +265,7 @@ static nb::dict plan(const Model &m, const nb::dict &settings)
 
 static double mean(const weir_loss &loss)
 {
-    return loss.count ? loss.sum / static_cast<double>(loss.count) : std::nan("");
+    return loss.weight > 0 ? loss.sum / loss.weight : std::nan("");
 }
 
 static std::string describe_loss(const weir_loss &loss)
@@ -282,7 +301,8 @@ static void bind_records(nb::module_ &m)
     nb::class_<weir_loss>(m, "Loss", "A sum of losses over the targets that counted.")
         .def_ro("sum", &weir_loss::sum)
         .def_ro("count", &weir_loss::count)
-        .def_prop_ro("mean", mean, "sum / count; NaN where nothing counted.")
+        .def_ro("weight", &weir_loss::weight, "Their class weights, added up; without class weights, count.")
+        .def_prop_ro("mean", mean, "sum / weight; NaN where nothing counted.")
         .def("__float__", mean)
         .def("__repr__", describe_loss);
     nb::class_<weir_progress>(m, "Progress", "Where a training stands.")

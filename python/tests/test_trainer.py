@@ -79,6 +79,20 @@ def test_softmax_and_final_states(numbers):
     assert loss.count == 8 and loss.mean == float(loss) == loss.sum / 8
 
 
+def test_class_weights():
+    model = weir.LSTM(tokens=4, hidden=8, outputs=2, output="softmax", readout="final_state")
+    tokens = np.random.default_rng(4).integers(0, 4, (6, 32))
+    classes = tokens[0] // 2
+    plain = weir.Trainer(model, rows=32, steps=6).evaluate(tokens, classes)
+    loss = weir.Trainer(model, rows=32, steps=6, class_weights=[0.5, 4]).evaluate(tokens, classes)
+    assert loss.count == plain.count == plain.weight == 32
+    assert loss.weight == 0.5 * (classes == 0).sum() + 4 * (classes == 1).sum() and loss.mean == loss.sum / loss.weight
+    assert loss.mean != plain.mean
+    for bad in ([1.0], [1.0, -1.0], "ab"):
+        with pytest.raises(weir.ArgumentError, match="class_weights"):
+            weir.Trainer(model, rows=32, steps=6, class_weights=bad)
+
+
 def test_report_stops(numbers):
     told = []
 

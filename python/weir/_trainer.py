@@ -50,6 +50,7 @@ class Trainer(_core.Trainer):
         dropout: float = 0.0,
         head_dropout: float = 0.0,
         seed: int = 1,
+        class_weights: Optional[Sequence[float]] = None,
         threads: int = 1,
     ) -> None:
         """Everywhere 0 means the default, as in weir.h.
@@ -61,6 +62,7 @@ class Trainer(_core.Trainer):
         schedule: "constant", "cosine" (warm-up over `warmup` updates, 0 at `total_updates`, which fit fills in) or "plateau"
         (halved when the validation loss has not improved for `plateau` epochs).
         dropout: share of h dropped between layers; head_dropout: before each dense and output layer. seed: of dropout.
+        class_weights: one for each output, softmax as PyTorch's CrossEntropyLoss(weight=), logistic as BCEWithLogitsLoss(pos_weight=).
         threads: 0 is one for each processor. The results never depend on it.
 
         Raises ArgumentError for a value out of its range, UnsupportedError for a model without output or with narrow weights.

@@ -115,6 +115,7 @@ struct weir__targets {
     size_t n;               /* outputs of the configuration */
     const float *values;    /* [rows][n] */
     const uint32_t *classes; /* [rows] */
+    const float *class_weights; /* [n], softmax and logistic; NULL: unweighted */
 };
 
 /* The exact forms; a->id is neither LINEAR (activation.def) nor a default. Results may be stored over x or dy. */
@@ -159,7 +160,7 @@ struct weir__kernels {
 
     /* The output function: z [rows][z_row] arguments -> y [rows][O]. */
     void (*output)(weir_output output, size_t n, size_t rows, void *z, size_t z_row, float *y);
-    /* losses[row] = sum of the row's losses, counts[row] = how many counted; dz (may be z) gets the gradient of the sum. */
+    /* losses[row] = sum of the row's losses, by class weights, counts[row] = how many counted; dz (may be z) gets the gradient of the sum. */
     void (*loss)(const struct weir__targets *t, size_t rows, const void *z, size_t z_row, double *losses, uint64_t *counts, void *dz);
 
     double (*sum_of_squares)(size_t n, const void *x);

@@ -178,6 +178,13 @@ static double logistic_loss(real z, real t, real *dz)
     return (double)softplus_of(z) - (double)t * (double)z;
 }
 
+/* -w t log sigmoid(z) - (1 - t) log(1 - sigmoid(z)) = w t softplus(-z) + (1 - t) softplus(z) */
+static double weighted_logistic_loss(real z, real t, real w, real *dz)
+{
+    *dz = (1 - t) * sigmoid_of(z) - w * t * sigmoid_of(-z);
+    return (double)w * (double)t * (double)softplus_of(-z) + (1 - (double)t) * (double)softplus_of(z);
+}
+
 /* log s + (t - mean)^2 / (2 s^2) + log(2 pi) / 2, s = deviation(z_s) */
 static double gaussian_loss(real mean, real z_s, real t, real *dmean, real *dz_s)
 {
@@ -200,7 +207,20 @@ static double value_loss(const struct weir__targets *t, float target, size_t j, 
     }
     if (gaussian)
         return gaussian_loss(z[j], z[n + j], (real)target, dz + j, dz + n + j);
-    return t->output == WEIR_LINEAR ? squared_loss(z[j], (real)target, dz + j) : logistic_loss(z[j], (real)target, dz + j);
+    if (t->output == WEIR_LINEAR)
+        return squared_loss(z[j], (real)target, dz + j);
+    return t->class_weights ? weighted_logistic_loss(z[j], (real)target, (real)t->class_weights[j], dz + j)
+                            : logistic_loss(z[j], (real)target, dz + j);
+}
+
+/* w[k] softmax_loss */
+static double class_loss(const struct weir__targets *t, size_t k, const real *z, real *dz)
+{
+    double loss = softmax_loss(t->n, z, k, dz);
+    if (!t->class_weights)
+        return loss;
+    scale(t->n, (double)t->class_weights[k], dz);
+    return (double)t->class_weights[k] * loss;
 }
 
 static void loss(const struct weir__targets *t, size_t rows, const void *arguments, size_t z_row, double *losses, uint64_t *counts,
@@ -219,7 +239,7 @@ static void loss(const struct weir__targets *t, size_t rows, const void *argumen
                 counts[r] += target == target;
             }
         else if (t->classes[r] < n) {
-            losses[r] = softmax_loss(n, z, t->classes[r], dz);
+            losses[r] = class_loss(t, t->classes[r], z, dz);
             counts[r] = 1;
         } else
             memset(dz, 0, n * sizeof *dz);

@@ -48,9 +48,17 @@ static void loss_rows(void *arg, size_t i)
         .n = t->net.config.outputs,
         .values = t->targets + at * t->net.config.outputs,
         .classes = t->classes + at,
+        .class_weights = t->config.class_weights,
     };
     z = weir__at(t->net.k, z, at * row);
     t->net.k->loss(&targets, n, z, row, t->losses + at, t->counts + at, z);
+}
+
+/* What the counted targets of a row of the head weigh in the mean. */
+static double weight_of_row(const weir_trainer *t, size_t r)
+{
+    bool weighted = t->counts[r] && t->config.class_weights && t->net.config.output == WEIR_SOFTMAX;
+    return weighted ? (double)t->config.class_weights[t->classes[r]] : (double)t->counts[r];
 }
 
 /* Forward pass and loss; the output's arguments become the gradient of the sum of losses. Sums run over the rows in order. */
@@ -70,6 +78,7 @@ static weir_status forward_and_loss(weir_trainer *t, const weir_batch *b, const 
     for (size_t r = 0; r < R; r++) {
         loss->sum += t->losses[r];
         loss->count += t->counts[r];
+        loss->weight += weight_of_row(t, r);
     }
     return WEIR_OK;
 }
@@ -138,7 +147,7 @@ weir_status weir__loss_and_gradient(weir_trainer *t, const weir_batch *batch, bo
         return status;
     size_t row;
     void *dz = weir__head_out(&t->work, &row);
-    k->scale(weir__head_rows(&t->work) * row, loss->count ? 1 / (double)loss->count : 0, dz);
+    k->scale(weir__head_rows(&t->work) * row, loss->weight > 0 ? 1 / loss->weight : 0, dz);
     head_backward(t, dropped);
     stack_backward(t, dropped);
     weir__network_unpack(&t->net, t->stack.packed_gradient, t->gradient, weir__trainer_parallel(t));

@@ -23,7 +23,7 @@ static bool report(struct fitting *f)
 
 static double mean(weir_loss sum)
 {
-    return sum.count ? sum.sum / (double)sum.count : (double)NAN;
+    return sum.weight > 0 ? sum.sum / sum.weight : (double)NAN;
 }
 
 /* One pass over a source; trains, or only adds up the loss. */
@@ -40,6 +40,7 @@ static weir_status pass(struct fitting *f, const weir_source *source, bool train
             return status;
         sum->sum += loss.sum;
         sum->count += loss.count;
+        sum->weight += loss.weight;
         if (!train)
             continue;
         f->now.batch = i + 1;

@@ -51,9 +51,19 @@ static weir_status resolve(const weir_train_config *config, weir_train_config *c
     return WEIR_OK;
 }
 
+static weir_status check_class_weights(const weir_config *c, const float *weights, weir_error *err)
+{
+    if (weights && c->output != WEIR_SOFTMAX && c->output != WEIR_LOGISTIC)
+        return weir__fail(err, WEIR_E_ARGUMENT, "class_weights go with a softmax or a logistic output; this model has another one");
+    for (size_t i = 0; weights && i < c->outputs; i++)
+        if (!(weights[i] >= 0 && isfinite(weights[i])))
+            return weir__fail(err, WEIR_E_ARGUMENT, "class_weights[%zu] must be 0 or a positive number", i);
+    return WEIR_OK;
+}
+
 /* ---- Memory: one list of arrays, walked to make them and to free them ---- */
 
-enum { MOST_ARRAYS = 14 + WEIR__MAX_HEAD + WEIR__STACK_ARRAYS };
+enum { MOST_ARRAYS = 15 + WEIR__MAX_HEAD + WEIR__STACK_ARRAYS };
 
 /* Every array of a trainer with its size; counts cannot overflow where the network's own packing has succeeded and work has. */
 static size_t list_arrays(weir_trainer *t, struct weir__array list[MOST_ARRAYS])
@@ -76,6 +86,7 @@ static size_t list_arrays(weir_trainer *t, struct weir__array list[MOST_ARRAYS])
     ARRAY(t->counts, R, sizeof(uint64_t));
     ARRAY(t->targets, softmax ? 0 : R * c->outputs, sizeof(float));
     ARRAY(t->classes, softmax ? R : 0, sizeof(uint32_t));
+    ARRAY(t->class_weights, t->config.class_weights ? c->outputs : 0, sizeof(float));
     for (size_t i = 0; i < heads; i++) {
         ARRAY(t->head_d[i], R * weir__columns_row(t->net.head[i].inputs), real);
         if (t->net.head[i].activation.id == WEIR_PRELU && weir__columns_row(t->net.head[i].units) > widest)
@@ -167,6 +178,10 @@ static weir_status build(weir_trainer *t, const weir_model *model, weir_error *e
     TRY(weir__work_new(&t->work, &t->net, t->config.steps, t->config.rows, true, drops(t), err));
     if (!count_memory(t, model) || !make_arrays(t))
         return no_memory(t, err);
+    if (t->config.class_weights) {
+        memcpy(t->class_weights, t->config.class_weights, t->net.config.outputs * sizeof *t->class_weights);
+        t->config.class_weights = t->class_weights;
+    }
     for (size_t i = 0; i < t->net.params.count; i++)
         TRY(take_weights(t, model, i, err));
     weir__network_pack(&t->net, t->weights, weir__trainer_parallel(t));
@@ -181,7 +196,7 @@ static weir_status check(const weir_model *model, const weir_train_config *confi
         return weir__fail(err, WEIR_E_UNSUPPORTED, "this model has no output to compare with targets; set outputs in its configuration");
     if (model->config.weights != WEIR_WEIGHTS_F32)
         return weir__fail(err, WEIR_E_UNSUPPORTED, "narrow weights cannot be trained; train the float32 model and convert it after");
-    return WEIR_OK;
+    return check_class_weights(&model->config, resolved->class_weights, err);
 }
 
 weir_status weir_trainer_new(weir_trainer **out, const weir_model *model, const weir_train_config *config, weir_error *err)

@@ -72,12 +72,13 @@ class TrainConfig(ctypes.Structure):
         ("rows", c_uint32), ("steps", c_uint32), ("optimizer", c_int), ("rate", c_float), ("momentum", c_float),
         ("beta1", c_float), ("beta2", c_float), ("epsilon", c_float), ("weight_decay", c_float), ("clip", c_float),
         ("schedule", c_int), ("warmup", c_uint64), ("total_updates", c_uint64), ("plateau", c_uint32), ("dropout", c_float),
-        ("head_dropout", c_float), ("seed", c_uint64), ("parallel", c_void_p), ("allocator", c_void_p), ("reserved", c_uint64 * 4),
+        ("head_dropout", c_float), ("seed", c_uint64), ("parallel", c_void_p), ("allocator", c_void_p),
+        ("class_weights", POINTER(c_float)), ("reserved", c_uint64 * 4),
     ]
 
 
 class Loss(ctypes.Structure):
-    _fields_ = [("sum", c_double), ("count", c_uint64)]
+    _fields_ = [("sum", c_double), ("count", c_uint64), ("weight", c_double)]
 
 
 class OnnxOptions(ctypes.Structure):
@@ -127,6 +128,8 @@ def fill(structure, fields):
             value = (Dense * 8)(*[Dense(units, activation(spec)) for units, spec in value])
         elif key == "gate_bias":
             structure.set_gate_bias, value = True, (c_float * 4)(*value)
+        elif key == "class_weights":
+            value = (c_float * len(value))(*value)
         elif key in NAMED and isinstance(value, str):
             value = NAMED[key].index(value)
         setattr(structure, key, value)
@@ -254,7 +257,7 @@ class Trainer:
     def pass_(self, function, arrays):
         b, loss = batch(**arrays), Loss()
         call(function, self.handle, byref(b), byref(loss))
-        return loss.sum / loss.count if loss.count else float("nan")
+        return loss.sum / loss.weight if loss.weight else float("nan")
 
     def step(self, **arrays):
         return self.pass_(library.weir_trainer_step, arrays)

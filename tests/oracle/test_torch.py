@@ -29,6 +29,7 @@ class Network(torch.nn.Module):
         super().__init__()
         both, projection = config["direction"] == "both", config.get("projection", 0)
         self.output, self.final = config["output"], config.get("readout") == "final_state"
+        self.class_weights = torch.tensor(config["class_weights"]) if "class_weights" in config else None
         self.lstm = torch.nn.LSTM(config["inputs"], config["hidden"], config["layers"], bidirectional=both, proj_size=projection)
         width, n = (2 if both else 1) * (projection or config["hidden"]), config["outputs"]
         sizes = [width, *[units for units, _ in config.get("dense", [])], 2 * n if self.output == "gaussian" else n]
@@ -65,9 +66,9 @@ class Network(torch.nn.Module):
     def loss(self, z, target):
         """z and target of the counted steps only."""
         if self.output == "softmax":
-            return torch.nn.functional.cross_entropy(z, target)
+            return torch.nn.functional.cross_entropy(z, target, weight=self.class_weights)
         if self.output == "logistic":
-            return torch.nn.functional.binary_cross_entropy_with_logits(z, target)
+            return torch.nn.functional.binary_cross_entropy_with_logits(z, target, pos_weight=self.class_weights)
         if self.output == "gaussian":
             mean, spread = self.meaning(z).chunk(2, -1)
             return torch.nn.functional.gaussian_nll_loss(mean, target, spread**2, eps=0) + 0.5 * math.log(2 * math.pi)
@@ -96,6 +97,8 @@ def some_case(random, k):
         arrays["targets"] = random.integers(0, 2, shape + (config["outputs"],)).astype(float)
     else:
         arrays["targets"] = random.uniform(-1, 1, shape + (config["outputs"],))
+    if config["output"] in ("softmax", "logistic") and k % 3 == 0:
+        config["class_weights"] = weir.floats(random.uniform(0, 4, config["outputs"])).astype(float).tolist()
     return config, {name: weir.floats(value).astype(float) if value.dtype == float else value for name, value in arrays.items()}
 
 
@@ -105,7 +108,14 @@ def networks(config, k):
     network = Network(config)
     for parameter in network.parameters():
         parameter.data = parameter.data.float().double()
-    return network, weir.Model(network.weights(), **config)
+    return network, weir.Model(network.weights(), **{name: value for name, value in config.items() if name != "class_weights"})
+
+
+def trainer_of(model, config, arrays, **fields):
+    T, B = arrays["x"].shape[:2]
+    if "class_weights" in config:
+        fields["class_weights"] = config["class_weights"]
+    return weir.Trainer(model, rows=B, steps=T, **fields)
 
 
 def counted(network, arrays):
@@ -135,9 +145,8 @@ def compare_passes(k):
     expected_loss.backward()
     inputs = {name: value for name, value in arrays.items() if name not in ("classes", "targets")}
     outputs = max(float(np.abs(a - b.detach().numpy()).max()) for a, b in zip(model.run(**inputs), expected))
-    T, B = arrays["x"].shape[:2]
-    loss, gradients = weir.Trainer(model, rows=B, steps=T).backward(**arrays)
-    _, references = weir.Trainer(networks({**config, "isa": "ref64"}, k)[1], rows=B, steps=T).backward(**arrays)
+    loss, gradients = trainer_of(model, config, arrays).backward(**arrays)
+    _, references = trainer_of(networks({**config, "isa": "ref64"}, k)[1], config, arrays).backward(**arrays)
     expected_gradients = {name: p.grad.numpy() for name, p in network.named_parameters() if p.requires_grad}
     gradient = max(float(np.abs(gradients[name] - g).max() / max(np.abs(g).max(), 0.01)) for name, g in expected_gradients.items())
     reference = max(float(np.abs(references[name] - g).max() / np.abs(g).max()) for name, g in expected_gradients.items() if g.any())
@@ -174,8 +183,7 @@ def compare_updates(fields, optimizer, k):
     random = np.random.default_rng(77)
     config, arrays = some_case(random, k)
     network, model = networks(config, k)
-    T, B = arrays["x"].shape[:2]
-    trainer = weir.Trainer(model, rows=B, steps=T, **fields)
+    trainer = trainer_of(model, config, arrays, **fields)
     named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
     start = {name: value.copy() for name, value in network.weights().items()}
     decay = np.float32(fields.get("weight_decay", 0))

@@ -124,7 +124,10 @@ static weir_trainer *trainer_of(const weir_config *c, const struct data *d)
     weir_trainer *t;
     if (weir_model_new(&model, c, NULL, 0, &err))
         fail_msg("model: %s", err.text);
+    static const float class_weights[] = {0.5f, 3, 1.25f};
     weir_train_config train = {.rows = (uint32_t)d->batch.rows, .steps = (uint32_t)d->batch.steps};
+    if ((c->output == WEIR_SOFTMAX || c->output == WEIR_LOGISTIC) && c->seed % 3 == 0)
+        train.class_weights = class_weights;
     if (weir_trainer_new(&t, model, &train, &err))
         fail_msg("trainer: %s", err.text);
     weir_model_free(model);
@@ -143,7 +146,7 @@ static double mean_loss_at(weir_trainer *t, const struct data *d, size_t weight,
     if (weir_trainer_evaluate(t, &d->batch, &loss, &err))
         fail_msg("%s", err.text);
     *w = before;
-    return loss.sum / (double)loss.count;
+    return loss.sum / loss.weight;
 }
 
 /* Central difference of fourth order. */

@@ -80,7 +80,7 @@ static const weir_config echo_config = {.tokens = 4, .hidden = 16, .outputs = 4,
 
 static double mean(weir_loss loss)
 {
-    return loss.sum / (double)loss.count;
+    return loss.sum / loss.weight;
 }
 
 static double train(weir_trainer *t, const weir_batch *b, int updates)
@@ -253,6 +253,41 @@ static void nothing_counted_gives_no_loss_and_no_gradient(void **state)
     weir_trainer_gradient(t, 0, gradient);
     for (size_t i = 0; i < 4 * 16 * 4; i++)
         assert_true(gradient[i] == 0);
+    weir_trainer_free(t);
+    weir_model_free(m);
+}
+
+/* The caller's weights are copied; those of 1 change nothing, others what the loss and its mean count. */
+static void class_weights_are_counted(void **state)
+{
+    (void)state;
+    float w[4] = {1, 1, 1, 1};
+    double count[4] = {0};
+    weir_model *m = model_of(echo_config);
+    weir_trainer *plain = trainer_of(m, (weir_train_config){0}), *same = trainer_of(m, (weir_train_config){.class_weights = w});
+    w[0] = 0;
+    w[1] = 2.5f;
+    weir_trainer *t = trainer_of(m, (weir_train_config){.class_weights = w});
+    w[1] = NAN;
+    weir_loss by_plain, by_same, by;
+    assert_int_equal(weir_trainer_evaluate(plain, &echo, &by_plain, NULL), WEIR_OK);
+    assert_int_equal(weir_trainer_evaluate(same, &echo, &by_same, NULL), WEIR_OK);
+    assert_int_equal(weir_trainer_evaluate(t, &echo, &by, NULL), WEIR_OK);
+    for (size_t i = 0; i < T * B; i++)
+        if (classes[i] < 4)
+            count[classes[i]]++;
+    assert_true(by_plain.sum == by_same.sum && by_plain.weight == (double)by_plain.count && by_same.weight == by_plain.weight);
+    assert_int_equal(by.count, by_plain.count);
+    assert_true(by.weight == 2.5 * count[1] + count[2] + count[3]);
+    assert_true(by.sum != by_plain.sum);
+    static float g[2][4 * 16 * 4];
+    assert_int_equal(weir_trainer_backward(plain, &echo, NULL, NULL), WEIR_OK);
+    assert_int_equal(weir_trainer_backward(same, &echo, NULL, NULL), WEIR_OK);
+    weir_trainer_gradient(plain, 0, g[0]);
+    weir_trainer_gradient(same, 0, g[1]);
+    assert_memory_equal(g[0], g[1], sizeof g[0]);
+    weir_trainer_free(plain);
+    weir_trainer_free(same);
     weir_trainer_free(t);
     weir_model_free(m);
 }
@@ -625,6 +660,7 @@ static void a_source_that_fails_ends_the_fitting(void **state)
 static void bad_training_configurations_are_refused(void **state)
 {
     (void)state;
+    static const float negative[] = {1, -1, 1, 1}, unbounded[] = {1, 0, 1, INFINITY};
     static const struct {
         weir_train_config config;
         const char *says;
@@ -645,6 +681,8 @@ static void bad_training_configurations_are_refused(void **state)
         {{.rows = 1, .steps = 1, .dropout = 1}, "dropout"},
         {{.rows = 1, .steps = 1, .head_dropout = -0.1f}, "head_dropout"},
         {{.rows = 1, .steps = 1, .reserved = {1}}, "reserved"},
+        {{.rows = 1, .steps = 1, .class_weights = negative}, "class_weights[1]"},
+        {{.rows = 1, .steps = 1, .class_weights = unbounded}, "class_weights[3]"},
     };
     weir_model *m = model_of(echo_config), *headless = model_of((weir_config){.inputs = 1, .hidden = 2});
     weir_trainer *t;
@@ -657,8 +695,13 @@ static void bad_training_configurations_are_refused(void **state)
     weir_train_config good = {.rows = 1, .steps = 1};
     assert_int_equal(weir_trainer_new(&t, headless, &good, &err), WEIR_E_UNSUPPORTED);
     assert_null(t);
+    weir_model *linear = model_of((weir_config){.inputs = 1, .hidden = 2, .outputs = 4});
+    good.class_weights = unbounded;
+    assert_int_equal(weir_trainer_new(&t, linear, &good, &err), WEIR_E_ARGUMENT);
+    assert_non_null(strstr(err.text, "class_weights go with a softmax or a logistic output"));
     weir_model_free(m);
     weir_model_free(headless);
+    weir_model_free(linear);
 }
 
 static void bad_batches_are_refused(void **state)
@@ -777,6 +820,7 @@ int main(void)
         cmocka_unit_test(a_cosine_without_an_end_is_refused),
         cmocka_unit_test(only_a_step_changes_the_weights),
         cmocka_unit_test(nothing_counted_gives_no_loss_and_no_gradient),
+        cmocka_unit_test(class_weights_are_counted),
         cmocka_unit_test(the_state_is_carried),
         cmocka_unit_test(input_that_is_not_finite_leaves_the_weights),
         cmocka_unit_test(weight_decay_is_for_matrices_only),
