@@ -8,6 +8,7 @@
 #include "product.h"
 #include "cell.h"
 #include "ops.h"
+#include "losses.h"
 
 const struct weir__kernels KERNELS = {
     .isa = ISA,
