@@ -415,6 +415,9 @@ WEIR_API void weir_trainer_free(weir_trainer *trainer);
 /* One update by back-propagation through the batch's T steps (truncated at its start: Williams & Peng 1990).
  * WEIR_E_NONFINITE if loss or gradient is not finite; weights are then as before. */
 WEIR_API weir_status weir_trainer_step(weir_trainer *trainer, const weir_batch *batch, weir_loss *loss, weir_error *err);
+/* Sets the rate of the updates to come, which the schedule multiplies, in place of weir_train_config.rate: for schedules of one's own.
+ * WEIR_E_ARGUMENT unless it is positive and finite; the rate is then as before. */
+WEIR_API weir_status weir_trainer_set_rate(weir_trainer *trainer, float rate, weir_error *err);
 /* The loss without dropout and without an update; carries the state as weir_trainer_step does. */
 WEIR_API weir_status weir_trainer_evaluate(weir_trainer *trainer, const weir_batch *batch, weir_loss *loss, weir_error *err);
 /* The gradient of the mean loss without an update and without dropout, to be read by weir_trainer_gradient. */

@@ -11,6 +11,11 @@ static weir_status check_field(bool good, const char *field, const char *range, 
     return good ? WEIR_OK : weir__fail(err, WEIR_E_ARGUMENT, "%s must be %s", field, range);
 }
 
+static weir_status check_rate(float rate, weir_error *err)
+{
+    return check_field(rate > 0 && isfinite(rate), "rate", "a positive number", err);
+}
+
 static void fill_defaults(weir_train_config *c)
 {
     if (c->rate == 0)
@@ -37,7 +42,7 @@ static weir_status resolve(const weir_train_config *config, weir_train_config *c
     TRY(check_field(c->steps > 0, "steps", "at least 1: memory is planned from it", err));
     TRY(check_field((int)c->optimizer >= 0 && c->optimizer <= WEIR_SGD, "optimizer", "a weir_optimizer", err));
     TRY(check_field((int)c->schedule >= 0 && c->schedule <= WEIR_PLATEAU, "schedule", "a weir_schedule", err));
-    TRY(check_field(c->rate > 0 && isfinite(c->rate), "rate", "a positive number", err));
+    TRY(check_rate(c->rate, err));
     TRY(check_field(c->momentum >= 0 && c->momentum < 1, "momentum", "from 0 to below 1", err));
     TRY(check_field(c->beta1 > 0 && c->beta1 < 1, "beta1", "between 0 and 1", err));
     TRY(check_field(c->beta2 > 0 && c->beta2 < 1, "beta2", "between 0 and 1", err));
@@ -280,6 +285,13 @@ static double gradient_norm(weir_trainer *t)
     for (size_t i = 0; i < t->net.params.count; i++)
         sum += t->squares[i];
     return sqrt(sum);
+}
+
+weir_status weir_trainer_set_rate(weir_trainer *t, float rate, weir_error *err)
+{
+    TRY(check_rate(rate, err));
+    t->config.rate = rate;
+    return weir__ok(err);
 }
 
 double weir__rate(const weir_trainer *t)

@@ -191,6 +191,25 @@ static void the_constant_schedule_is_constant_and_clip_holds(void **state)
     weir_model_free(m);
 }
 
+static void the_rate_can_be_set_between_updates(void **state)
+{
+    (void)state;
+    weir_model *m = model_of(echo_config);
+    weir_trainer *t = trainer_of(m, (weir_train_config){.optimizer = WEIR_SGD, .rate = 0.5f, .clip = 1e-3f});
+    const float refused[] = {0, -1, NAN, INFINITY};
+    assert_true(fabs(update_size(t) - 0.5e-3) < 2e-6);
+    assert_int_equal(weir_trainer_set_rate(t, 0.125f, NULL), WEIR_OK);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        assert_int_equal(weir_trainer_set_rate(t, refused[i], NULL), WEIR_E_ARGUMENT);
+    assert_true(fabs(update_size(t) - 0.125e-3) < 2e-6);
+    weir_trainer_free(t);
+    t = trainer_of(m, (weir_train_config){.optimizer = WEIR_SGD, .rate = 1, .clip = 1e-3f, .schedule = WEIR_COSINE, .warmup = 2, .total_updates = 4});
+    assert_int_equal(weir_trainer_set_rate(t, 0.5f, NULL), WEIR_OK); /* what the schedule multiplies */
+    assert_true(fabs(update_size(t) - 0.25e-3) < 2e-6);
+    weir_trainer_free(t);
+    weir_model_free(m);
+}
+
 static void a_cosine_without_an_end_is_refused(void **state)
 {
     (void)state;
@@ -817,6 +836,7 @@ int main(void)
         cmocka_unit_test(other_losses_are_overfitted_too),
         cmocka_unit_test(the_cosine_schedule_warms_up_and_ends_at_0),
         cmocka_unit_test(the_constant_schedule_is_constant_and_clip_holds),
+        cmocka_unit_test(the_rate_can_be_set_between_updates),
         cmocka_unit_test(a_cosine_without_an_end_is_refused),
         cmocka_unit_test(only_a_step_changes_the_weights),
         cmocka_unit_test(nothing_counted_gives_no_loss_and_no_gradient),
