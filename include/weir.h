@@ -376,6 +376,28 @@ typedef enum weir_schedule {
     WEIR_PLATEAU /* halved when the validation loss has not improved for `plateau` epochs */
 } weir_schedule;
 
+/* Bytes for another rank, or from it. */
+typedef struct weir_parcel {
+    uint32_t rank;
+    size_t size;
+    void *data;
+} weir_parcel;
+
+/* Processes that train one model together, each with the same model, settings and batches, and each on its share of the batch's rows. What
+ * they do together they do at the same calls in the same order: weir_trainer_step, _evaluate, _backward, _fit and weir_cluster_agree. */
+typedef struct weir_cluster {
+    uint32_t rank, ranks; /* this process, from 0, and how many there are */
+    const char *name;     /* of this process in sentences, such as "rank 2 on node7" */
+    /* Sends `outs` parcels and waits until `ins` have come, at most one to and from each rank; the other side names the same size. An error
+     * ends the training: the ranks are apart then. */
+    weir_status (*exchange)(void *ctx, const weir_parcel *out, size_t outs, const weir_parcel *in, size_t ins, weir_error *err);
+    void *ctx;
+} weir_cluster;
+
+/* Called by all ranks. If one of them brings a status other than WEIR_OK, all get that of the lowest such rank, with its sentence after its
+ * name. Else *stop (may be NULL) becomes true for all if it was for one. cluster NULL: gives the status back. */
+WEIR_API weir_status weir_cluster_agree(const weir_cluster *cluster, weir_status status, bool *stop, weir_error *err);
+
 typedef struct weir_train_config {
     uint32_t rows, steps; /* the largest batch that will come, B and T: memory is planned from them; required */
     weir_optimizer optimizer;
@@ -391,6 +413,10 @@ typedef struct weir_train_config {
     float dropout;        /* share of h dropped between layers, in [0, 1) */
     float head_dropout;   /* and before each dense and output layer; after SELU as AlphaDropout (Klambauer 2017) */
     uint64_t seed;        /* of dropout; default 1 */
+    uint32_t shards;      /* contiguous parts of a batch's rows whose losses and gradients are summed apart, then added in a fixed tree
+                             (docs/reproducibility.md); memory is planned for one of them. At most rows; default 1. Another number gives
+                             other bits; ranks and threads do not. */
+    const weir_cluster *cluster;     /* copied; at most `shards` ranks; NULL: this process alone */
     const weir_parallel *parallel;   /* copied; NULL: one thread */
     const weir_allocator *allocator; /* copied; NULL: malloc */
     uint64_t reserved[4];            /* must be 0 */
@@ -422,7 +448,7 @@ WEIR_API size_t weir_trainer_memory(const weir_trainer *trainer);
 
 /* Bytes that a trainer holds, by what they are for. */
 typedef struct weir_memory {
-    size_t weights;  /* the weights, their gradient, the optimiser's two moments, the best epoch's weights */
+    size_t weights;  /* the weights, their gradient, the optimiser's two moments, the best epoch's weights; with shards, sums of gradients */
     size_t packed;   /* as the kernels read them: the weights, transposed too, where each comes from, and their gradient */
     size_t tape;     /* what the forward pass leaves for the backward one: inputs, h, c and the gates' arguments of each step */
     size_t backward; /* gradients by the layers' inputs and states */

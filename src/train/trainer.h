@@ -3,6 +3,7 @@
 #define WEIR_TRAINER_H
 
 #include "../model/model.h"
+#include "cluster.h"
 #include "stack.h"
 
 struct weir_trainer {
@@ -11,12 +12,13 @@ struct weir_trainer {
     weir_parallel parallel;
     char *notes;
     struct weir__network net;
-    struct weir__work work;
+    struct weir__work work; /* of the largest shard */
+    struct weir__exchange exchange;
     /* [net.params.size] reals each, in the order of the list of tensors */
     void *weights, *gradient, *moment1, *moment2, *best;
     double *squares;       /* [net.params.count] sums of squares of each tensor's gradient */
 
-    /* the backward pass; R rows of the head */
+    /* the backward pass; R rows of the head in a shard */
     double *losses;    /* [R] */
     uint64_t *counts;  /* [R] */
     float *targets;    /* [R][n] */
@@ -39,6 +41,9 @@ weir_status weir__loss_and_gradient(weir_trainer *t, const weir_batch *batch, bo
 weir_status weir__loss(weir_trainer *t, const weir_batch *batch, weir_loss *loss, weir_error *err);
 /* The learning rate of the next update. */
 double weir__rate(const weir_trainer *t);
+
+/* Gives every rank the carried state of all rows, of which each has those of its shards. */
+weir_status weir__share_state(weir_trainer *t, weir_error *err);
 
 static inline const weir_parallel *weir__trainer_parallel(const weir_trainer *t)
 {
