@@ -376,6 +376,28 @@ typedef enum weir_schedule {
     WEIR_PLATEAU /* halved when the validation loss has not improved for `plateau` epochs */
 } weir_schedule;
 
+/* Bytes for another rank, or from it. */
+typedef struct weir_parcel {
+    uint32_t rank;
+    size_t size;
+    void *data;
+} weir_parcel;
+
+/* Processes that train one model together, each with the same model, settings and batches, and each on its share of the batch's rows. What
+ * they do together they do at the same calls in the same order: weir_trainer_step, _evaluate, _backward, _fit and weir_cluster_agree. */
+typedef struct weir_cluster {
+    uint32_t rank, ranks; /* this process, from 0, and how many there are */
+    const char *name;     /* of this process in sentences, such as "rank 2 on node7" */
+    /* Sends `outs` parcels and waits until `ins` have come, at most one to and from each rank; the other side names the same size. An error
+     * ends the training: the ranks are apart then. */
+    weir_status (*exchange)(void *ctx, const weir_parcel *out, size_t outs, const weir_parcel *in, size_t ins, weir_error *err);
+    void *ctx;
+} weir_cluster;
+
+/* Called by all ranks. If one of them brings a status other than WEIR_OK, all get that of the lowest such rank, with its sentence after its
+ * name. Else *stop (may be NULL) becomes true for all if it was for one. cluster NULL: gives the status back. */
+WEIR_API weir_status weir_cluster_agree(const weir_cluster *cluster, weir_status status, bool *stop, weir_error *err);
+
 typedef struct weir_train_config {
     uint32_t rows, steps; /* the largest batch that will come, B and T: memory is planned from them; required */
     weir_optimizer optimizer;
@@ -391,6 +413,10 @@ typedef struct weir_train_config {
     float dropout;        /* share of h dropped between layers, in [0, 1) */
     float head_dropout;   /* and before each dense and output layer; after SELU as AlphaDropout (Klambauer 2017) */
     uint64_t seed;        /* of dropout; default 1 */
+    uint32_t shards;      /* contiguous parts of a batch's rows whose losses and gradients are summed apart, then added in a fixed tree
+                             (docs/reproducibility.md); memory is planned for one of them. At most rows; default 1. Another number gives
+                             other bits; ranks and threads do not. */
+    const weir_cluster *cluster;     /* copied; at most `shards` ranks; NULL: this process alone */
     const weir_parallel *parallel;   /* copied; NULL: one thread */
     const weir_allocator *allocator; /* copied; NULL: malloc */
     const float *class_weights;      /* (n) of a softmax or logistic output, each finite and not negative; copied; NULL: unweighted.
@@ -431,7 +457,7 @@ WEIR_API size_t weir_trainer_memory(const weir_trainer *trainer);
 
 /* Bytes that a trainer holds, by what they are for. */
 typedef struct weir_memory {
-    size_t weights;  /* the weights, their gradient, the optimiser's two moments, the best epoch's weights */
+    size_t weights;  /* the weights, their gradient, the optimiser's two moments, the best epoch's weights; with shards, sums of gradients */
     size_t packed;   /* as the kernels read them: the weights, transposed too, where each comes from, and their gradient */
     size_t tape;     /* what the forward pass leaves for the backward one: inputs, h, c and the gates' arguments of each step */
     size_t backward; /* gradients by the layers' inputs and states */
@@ -467,10 +493,14 @@ typedef struct weir_fit {
     const weir_source *train, *valid; /* valid may be NULL: then the training loss decides what is best */
     bool (*report)(void *ctx, const weir_progress *now); /* after each batch and each epoch; false: stop now; may be NULL */
     void *ctx;
+    bool fresh;        /* begin at epoch 1 with the weights as they are, even if a fit was stopped */
 } weir_fit;
 
 /* Trains by epochs and leaves the best epoch's weights in the trainer (stopped inside the first epoch: the newest weights).
- * `best` (may be NULL): where that was. */
+ * `best` (may be NULL): where that was. A fit that was stopped by its report or by an error, or whose trainer came out of a checkpoint,
+ * goes on at its next batch, and ends with the bytes of one that was never stopped; the sources must give the same batches again, and have as
+ * many of them. More or fewer epochs (0: as many as before) and another patience may be asked for then, but no other epochs where they
+ * planned a cosine schedule. Any weir_trainer_step in between gives the stopped fit up. */
 WEIR_API weir_status weir_trainer_fit(weir_trainer *trainer, const weir_fit *fit, weir_progress *best, weir_error *err);
 
 /* ---- Gradients inside other frameworks ---------------------------------------------------------------------------- */
@@ -542,6 +572,42 @@ WEIR_API weir_status weir_model_parse(weir_model **out, const void *bytes, size_
                                       weir_error *err);
 /* Writes the file beside `path`, syncs it, and renames it over `path`: readers see the old file or the new one, never a part. */
 WEIR_API weir_status weir_model_save(const weir_model *model, const char *path, weir_error *err);
+
+/* A checkpoint: all that a training needs to go on to the same bytes, on any instruction set (those of ref64 on ref64 alone), with any number
+ * of threads: weights, moments, the best epoch's weights, the carried state, counters, schedule, and where a fit stands (docs/checkpoints.md). */
+typedef struct weir_checkpoint weir_checkpoint;
+
+/* Writes the trainer's checkpoint as weir_model_save writes models; after any weir_trainer_step, from within the report of a fit, and after a
+ * fit was stopped. `notes`: text of the application in UTF-8, such as where its data come from, at most 8 MiB; NULL: "". Holds no copy of
+ * the weights meanwhile. Errors: WEIR_E_NONFINITE if a weight, a moment or a carried state is not finite; WEIR_E_IO, WEIR_E_ARGUMENT (notes),
+ * WEIR_E_NOMEM. On failure the file that was there is as before. */
+WEIR_API weir_status weir_trainer_save(const weir_trainer *trainer, const char *path, const char *notes, weir_error *err);
+/* Reads and checks a checkpoint, whose bytes it keeps. WEIR_E_UNSUPPORTED for a file that is none, WEIR_E_FORMAT for one that is broken: a
+ * checksum finds every change. */
+WEIR_API weir_status weir_checkpoint_load(weir_checkpoint **out, const char *path, const weir_allocator *allocator, weir_error *err);
+/* The same from `size` bytes in memory, which are copied. */
+WEIR_API weir_status weir_checkpoint_parse(weir_checkpoint **out, const void *bytes, size_t size, const weir_allocator *allocator,
+                                           weir_error *err);
+WEIR_API void weir_checkpoint_free(weir_checkpoint *checkpoint);
+
+/* What a checkpoint says. The pointers live as long as it does. */
+typedef struct weir_checkpoint_info {
+    const weir_config *model;       /* with the first model's notes */
+    const weir_train_config *train; /* without parallel and allocator */
+    const char *notes;              /* of weir_trainer_save */
+    size_t parameters;              /* number of weights */
+    uint64_t updates;
+    bool doubles;                   /* written with ref64 */
+    bool fitting;                   /* a fit stands at: */
+    weir_progress now, best;        /* best.epoch is 0 where there is none */
+} weir_checkpoint_info;
+WEIR_API void weir_checkpoint_get(const weir_checkpoint *checkpoint, weir_checkpoint_info *info);
+
+/* A trainer that goes on where the saved one stood, in memory of the checkpoint's allocator; the checkpoint is not needed after. A fit that had
+ * begun stands as one that was stopped: weir_trainer_model gives its best weights, weir_trainer_fit goes on with it; other trainers go on with
+ * the next weir_trainer_step. The gradient is 0. WEIR_E_UNSUPPORTED for another isa's numbers; WEIR_E_NOMEM. */
+WEIR_API weir_status weir_trainer_resume(weir_trainer **out, const weir_checkpoint *checkpoint, weir_isa isa, const weir_parallel *parallel,
+                                         weir_error *err);
 
 /* Weights of other frameworks: a safetensors file whose arrays have the names, shapes and orders of gates of a layout. docs/interop.md says
  * what each one looks like and what is lost. */

@@ -64,7 +64,7 @@ static void run_pieces(struct weir__work *w, const weir_batch *batch, uint32_t *
     for (size_t done = 0; done < batch->steps; done += w->steps) {
         size_t left = batch->steps - done;
         weir_batch piece = piece_of(batch, c, done, left < w->steps ? left : w->steps, lengths);
-        weir__forward(w, &piece, NULL, parallel);
+        weir__forward(w, &piece, weir__all_rows(&piece), NULL, parallel);
         if (y && (every || left <= w->steps))
             write_outputs(w, every ? y + done * batch->rows * O : y);
     }
@@ -82,11 +82,12 @@ weir_status weir_model_run(const weir_model *m, const weir_batch *batch, float *
 {
     const weir_config *c = &m->config;
     struct weir__work w;
-    struct weir__work shape = {.net = &m->net, .steps = batch->steps, .rows = batch->rows};
+    struct weir__work shape = {.net = &m->net, .steps = batch->steps, .batch_rows = batch->rows};
     weir_status status = check_whole(&shape, batch, err);
     if (status)
         return status;
-    status = weir__work_new(&w, &m->net, steps_at_once(c, batch->steps, batch->rows), batch->rows, false, false, err);
+    struct weir__room room = {.steps = steps_at_once(c, batch->steps, batch->rows), .rows = batch->rows};
+    status = weir__work_new(&w, &m->net, &room, err);
     if (status)
         return status;
     uint32_t *lengths = weir__alloc(&m->allocator, batch->rows * sizeof *lengths);
@@ -107,7 +108,10 @@ size_t weir_run_memory(const weir_model *m, uint32_t steps, uint32_t rows)
 {
     struct weir__work w;
     size_t bytes;
-    if (!steps || !rows || !weir__work_plan(&w, &m->net, steps_at_once(&m->config, steps, rows), rows, false, false))
+    if (!steps || !rows)
+        return 0;
+    struct weir__room room = {.steps = steps_at_once(&m->config, steps, rows), .rows = rows};
+    if (!weir__work_plan(&w, &m->net, &room))
         return 0;
     return weir__size_add(&bytes, w.bytes, rows * sizeof(uint32_t)) ? bytes : 0; /* with the lengths of a piece */
 }

@@ -110,29 +110,30 @@ static void plan(struct weir__work *w, struct carver *c, bool dropout)
     size_t before = c->used;
     plan_head(w, c, dropout);
     w->head_bytes = c->used - before;
-    w->state_h = carve(c, L * D * w->rows, weir__projected(&net->config), real);
-    w->state_c = carve(c, L * D * w->rows, net->config.hidden, real);
+    w->state_h = carve(c, L * D * w->batch_rows, weir__projected(&net->config), real);
+    w->state_c = carve(c, L * D * w->batch_rows, net->config.hidden, real);
 }
 
-bool weir__work_plan(struct weir__work *w, const struct weir__network *net, size_t steps, size_t rows, bool tape, bool dropout)
+bool weir__work_plan(struct weir__work *w, const struct weir__network *net, const struct weir__room *room)
 {
-    *w = (struct weir__work){.net = net, .steps = steps, .rows = rows, .tape = tape};
-    size_t parked = PARKED_ROWS / rows + (rows > PARKED_ROWS);
-    w->z_steps = tape || steps < parked ? steps : parked;
+    *w = (struct weir__work){.net = net, .steps = room->steps, .rows = room->rows, .batch_rows = room->batch_rows, .tape = room->tape};
+    if (!w->batch_rows)
+        w->batch_rows = w->rows;
+    size_t parked = PARKED_ROWS / w->rows + (w->rows > PARKED_ROWS);
+    w->z_steps = w->tape || w->steps < parked ? w->steps : parked;
     struct carver count = {0};
-    plan(w, &count, dropout);
+    plan(w, &count, room->dropout);
     w->bytes = count.used;
     return !count.overflow;
 }
 
-weir_status weir__work_new(struct weir__work *w, const struct weir__network *net, size_t steps, size_t rows, bool tape, bool dropout,
-                           weir_error *err)
+weir_status weir__work_new(struct weir__work *w, const struct weir__network *net, const struct weir__room *room, weir_error *err)
 {
-    if (weir__work_plan(w, net, steps, rows, tape, dropout))
+    if (weir__work_plan(w, net, room))
         w->memory = weir__alloc(&net->allocator, w->bytes);
     if (!w->memory)
-        return weir__fail(err, WEIR_E_NOMEM, "no memory for %zu steps of %zu rows", steps, rows);
-    plan(w, &(struct carver){.memory = w->memory}, dropout);
+        return weir__fail(err, WEIR_E_NOMEM, "no memory for %zu steps of %zu rows", room->steps, room->rows);
+    plan(w, &(struct carver){.memory = w->memory}, room->dropout);
     return WEIR_OK;
 }
 
@@ -150,9 +151,9 @@ weir_status weir__batch_check(const struct weir__work *w, const weir_batch *b, w
     const weir_config *c = &w->net->config;
     if (!b->steps || !b->rows)
         return weir__fail(err, WEIR_E_ARGUMENT, "the batch has no %s", b->steps ? "rows" : "steps");
-    if (b->steps > w->steps || b->rows > w->rows)
+    if (b->steps > w->steps || b->rows > w->batch_rows)
         return weir__fail(err, WEIR_E_ARGUMENT, "the batch has %zu steps of %zu rows, but memory was planned for %zu of %zu", b->steps,
-                          b->rows, w->steps, w->rows);
+                          b->rows, w->steps, w->batch_rows);
     if (c->tokens ? !b->tokens : !b->x)
         return weir__fail(err, WEIR_E_ARGUMENT, "the batch has no %s, which this model reads", c->tokens ? "tokens" : "x");
     for (size_t r = 0; b->lengths && r < b->rows; r++)
@@ -168,18 +169,20 @@ static size_t length_of(const weir_batch *b, size_t row)
 }
 
 /* Counting sort by length, longest first, stable; active[s] = how many rows are longer than s. */
-static void sort_rows(struct weir__work *w, const weir_batch *b)
+static void sort_rows(struct weir__work *w, const weir_batch *b, struct weir__rows rows)
 {
+    size_t end = rows.first + rows.count;
     w->S = b->steps;
-    w->B = b->rows;
+    w->B = rows.count;
+    w->all = b->rows;
     memset(w->buckets, 0, (w->S + 2) * sizeof *w->buckets);
-    for (size_t r = 0; r < w->B; r++)
+    for (size_t r = rows.first; r < end; r++)
         w->buckets[w->S - length_of(b, r) + 1]++;
     for (size_t i = 1; i <= w->S + 1; i++)
         w->buckets[i] += w->buckets[i - 1];
     for (size_t s = 0; s < w->S; s++) /* lengths above s fill the buckets 0 .. S - s - 1 */
         w->active[s] = w->buckets[w->S - s];
-    for (size_t r = 0; r < w->B; r++) {
+    for (size_t r = rows.first; r < end; r++) {
         size_t length = length_of(b, r), place = w->buckets[w->S - length]++;
         w->order[place] = r;
         w->length[place] = length;
@@ -219,14 +222,14 @@ static void take_input(struct weir__work *w, const weir_batch *b, size_t d)
     struct weir__lane *lane = w->lanes + d;
     size_t I = net->config.inputs;
     bool reals = is_bare(w) || net->k->real_size == sizeof *b->x;
-    bool in_place = !lane->tokens && !w->sorted && net->config.direction == WEIR_FORWARD && reals;
+    bool in_place = !lane->tokens && !w->sorted && w->B == w->all && net->config.direction == WEIR_FORWARD && reals;
     w->input = in_place ? b->x : w->lanes[0].x;
     if (in_place)
         return;
     for (size_t s = 0; s < w->S; s++)
         for (size_t r = 0; r < w->B; r++) {
             bool alive = s < w->length[r];
-            size_t from = alive ? time_of(w, d, r, s) * w->B + w->order[r] : 0, to = s * w->B + r;
+            size_t from = alive ? time_of(w, d, r, s) * w->all + w->order[r] : 0, to = s * w->B + r;
             if (lane->tokens)
                 lane->tokens[to] = alive ? b->tokens[from] : UINT32_MAX;
             else if (alive)
@@ -241,7 +244,7 @@ static void take_input(struct weir__work *w, const weir_batch *b, size_t d)
 struct mask_job {
     const struct weir__kernels *k;
     weir__random random;
-    uint64_t stream;
+    uint64_t stream, first; /* the first block of the sequence's numbers */
     uint32_t threshold; /* drop where a random word is below it */
     float kept, dropped, kept_add, dropped_add;
     size_t n;
@@ -249,7 +252,7 @@ struct mask_job {
     void *factor, *y;
 };
 
-enum { MASK_PIECE = 1024 };
+enum { MASK_PIECE = 1024, SHARD_BLOCKS = 44 }; /* bits that count the blocks of four numbers of a shard */
 
 /* y = factor x + add, a random share of the factors being 0. */
 static void mask_piece(void *arg, size_t i)
@@ -262,7 +265,7 @@ static void mask_piece(void *arg, size_t i)
     weir__random random = {job->random.key, job->stream};
     for (size_t j = 0; j < n; j += 4) {
         uint32_t words[4];
-        weir__random_block(&random, (at + j) / 4, words);
+        weir__random_block(&random, job->first + (at + j) / 4, words);
         for (size_t q = 0; q < 4 && j + q < n; q++) {
             bool drop = words[q] < job->threshold;
             factor[j + q] = drop ? job->dropped : job->kept;
@@ -289,6 +292,7 @@ static void drop(const struct weir__work *w, const struct weir__dropout *dropout
         .k = w->net->k,
         .random = dropout->random,
         .stream = dropout->update * 128 + site,
+        .first = (uint64_t)dropout->shard << SHARD_BLOCKS,
         .threshold = (uint32_t)(rate * 4294967296.0),
         .kept = (float)kept,
         .kept_add = (float)kept_add,
@@ -345,7 +349,7 @@ static void move_state(const struct weir__work *w, size_t lane, bool in)
     const struct weir__lstm *l = w->net->lstm + lane;
     size_t P = l->projected, H = l->hidden, h_row = weir__hidden_row(l), c_row = weir__units_row(l);
     for (size_t r = 0; r < w->B; r++) {
-        size_t h_slot = in ? 0 : w->length[r], c_slot = w->tape ? h_slot : 0, caller = lane * w->B + w->order[r];
+        size_t h_slot = in ? 0 : w->length[r], c_slot = w->tape ? h_slot : 0, caller = lane * w->all + w->order[r];
         void *h = weir__at(k, w->lanes[lane].h, (h_slot * w->B + r) * h_row), *mine_h = weir__at(k, w->state_h, caller * P);
         void *c = weir__at(k, w->lanes[lane].c, (c_slot * w->B + r) * c_row), *mine_c = weir__at(k, w->state_c, caller * H);
         memcpy(in ? h : mine_h, in ? mine_h : h, P * k->real_size);
@@ -427,7 +431,7 @@ size_t weir__caller_row(const struct weir__work *w, size_t r)
 {
     if (final_state(w))
         return w->order[r];
-    return r / w->B < w->length[r % w->B] ? r / w->B * w->B + w->order[r % w->B] : SIZE_MAX;
+    return r / w->B < w->length[r % w->B] ? r / w->B * w->all + w->order[r % w->B] : SIZE_MAX;
 }
 
 void *weir__head_out(const struct weir__work *w, size_t *row)
@@ -445,7 +449,7 @@ static void take_final_state(struct weir__work *w)
     size_t D = weir__directions(c), P = weir__projected(c), lane = (c->layers - 1) * D;
     for (size_t r = 0; r < w->B; r++)
         for (size_t d = 0; d < D; d++)
-            memcpy(weir__at(k, w->top, (r * D + d) * P), weir__at(k, w->state_h, ((lane + d) * w->B + w->order[r]) * P),
+            memcpy(weir__at(k, w->top, (r * D + d) * P), weir__at(k, w->state_h, ((lane + d) * w->all + w->order[r]) * P),
                    P * k->real_size);
 }
 
@@ -565,9 +569,10 @@ static void run_layers(struct weir__work *w, const weir_batch *b, const struct w
     }
 }
 
-void weir__forward(struct weir__work *w, const weir_batch *b, const struct weir__dropout *dropout, const weir_parallel *parallel)
+void weir__forward(struct weir__work *w, const weir_batch *b, struct weir__rows rows, const struct weir__dropout *dropout,
+                   const weir_parallel *parallel)
 {
-    sort_rows(w, b);
+    sort_rows(w, b, rows);
     if (pipes(w, dropout, parallel))
         pipe_layers(w, b, parallel);
     else

@@ -72,7 +72,18 @@ struct weir__dropout {
     double between_layers, head;
     weir__random random;
     uint64_t update; /* which update: other masks each time */
+    uint32_t shard;  /* which part of the batch: other masks for each */
 };
+
+/* The rows of the caller's batch that a pass takes: `count` of them, from `first` on. */
+struct weir__rows {
+    size_t first, count;
+};
+
+static inline struct weir__rows weir__all_rows(const weir_batch *batch)
+{
+    return (struct weir__rows){0, batch->rows};
+}
 
 /* One direction of one layer at work. */
 struct weir__lane {
@@ -86,8 +97,10 @@ struct weir__lane {
 struct weir__work {
     const struct weir__network *net;
     size_t steps, rows;      /* most */
+    size_t batch_rows;       /* most rows of a batch, of which a pass takes `rows` */
     bool tape;
-    size_t S, B;             /* of the batch at work */
+    size_t S, B;             /* at work */
+    size_t all;              /* rows of the caller's batch */
     size_t z_steps;
     bool sorted;             /* the caller's rows stand in another order, or end early */
     const void *input;       /* [S][B][I] of the first layer, the forward direction */
@@ -104,24 +117,31 @@ struct weir__work {
     void *head_in[WEIR__MAX_HEAD];     /* input of each dense layer after dropout; without dropout the output before */
     void *head_factor[WEIR__MAX_HEAD]; /* factors of dropout */
     void *head_z[WEIR__MAX_HEAD], *head_y[WEIR__MAX_HEAD];
-    void *state_h, *state_c; /* [L * D][B][P], [L * D][B][H] in the caller's order: before and after a batch */
+    void *state_h, *state_c; /* [L * D][all][P], [L * D][all][H] in the caller's order: before and after a batch */
     void *memory;
     size_t bytes, head_bytes; /* of all arrays, and of those of the head */
 };
 
-/* dropout: reserve room for its factors too. */
-weir_status weir__work_new(struct weir__work *w, const struct weir__network *net, size_t steps, size_t rows, bool tape, bool dropout,
-                           weir_error *err);
+/* The largest passes to come. */
+struct weir__room {
+    size_t steps, rows;
+    size_t batch_rows; /* of the batch that the rows are taken from; 0: just these */
+    bool tape;         /* a backward pass follows */
+    bool dropout;      /* with its factors */
+};
+
+weir_status weir__work_new(struct weir__work *w, const struct weir__network *net, const struct weir__room *room, weir_error *err);
 void weir__work_free(struct weir__work *w);
 /* Sets w->bytes and w->head_bytes as weir__work_new does, and allocates nothing; false if there cannot be so many. */
-bool weir__work_plan(struct weir__work *w, const struct weir__network *net, size_t steps, size_t rows, bool tape, bool dropout);
+bool weir__work_plan(struct weir__work *w, const struct weir__network *net, const struct weir__room *room);
 
 /* Checks a batch against the network and the room of the work. */
 weir_status weir__batch_check(const struct weir__work *w, const weir_batch *batch, weir_error *err);
 /* Sets state_h, state_c from the batch: its h0 and c0, or 0; carry leaves them as they are. */
 void weir__state_begin(struct weir__work *w, const weir_batch *batch);
-/* The forward pass from state_h, state_c, which afterwards hold the final state. dropout NULL: none. */
-void weir__forward(struct weir__work *w, const weir_batch *batch, const struct weir__dropout *dropout, const weir_parallel *parallel);
+/* The forward pass of these rows from state_h, state_c, which afterwards hold their final state. dropout NULL: none. */
+void weir__forward(struct weir__work *w, const weir_batch *batch, struct weir__rows rows, const struct weir__dropout *dropout,
+                   const weir_parallel *parallel);
 
 /* One direction of one layer of the batch at work: what the backward pass walks over. */
 struct weir__lstm_run weir__work_run(const struct weir__work *w, size_t layer, size_t direction);

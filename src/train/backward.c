@@ -1,6 +1,7 @@
 /* Loss and gradient of one batch, truncated at its first step: back through the head, then through the stack.
  * SPDX-License-Identifier: MIT */
 #include <math.h>
+#include <string.h>
 
 #include "trainer.h"
 
@@ -61,31 +62,20 @@ static double weight_of_row(const weir_trainer *t, size_t r)
     return weighted ? (double)t->config.class_weights[t->classes[r]] : (double)t->counts[r];
 }
 
-/* Forward pass and loss; the output's arguments become the gradient of the sum of losses. Sums run over the rows in order. */
-static weir_status forward_and_loss(weir_trainer *t, const weir_batch *b, const struct weir__dropout *dropout, weir_loss *loss,
-                                    weir_error *err)
+/* Forward pass and loss of some rows; the output's arguments become the gradient of the sum of losses. Sums run over the rows in order. */
+static weir_loss forward_and_loss(weir_trainer *t, const weir_batch *b, struct weir__rows rows, const struct weir__dropout *dropout)
 {
-    weir_status status = check(t, b, err);
-    if (status)
-        return status;
-    weir__state_begin(&t->work, b);
-    weir__forward(&t->work, b, dropout, weir__trainer_parallel(t));
-    t->carried_rows = b->rows;
+    weir_loss loss = {0};
+    weir__forward(&t->work, b, rows, dropout, weir__trainer_parallel(t));
     take_targets(t, b);
     size_t R = weir__head_rows(&t->work);
     weir__parallel_for(weir__trainer_parallel(t), (R + LOSS_ROWS - 1) / LOSS_ROWS, loss_rows, t);
-    *loss = (weir_loss){0};
     for (size_t r = 0; r < R; r++) {
-        loss->sum += t->losses[r];
-        loss->count += t->counts[r];
-        loss->weight += weight_of_row(t, r);
+        loss.sum += t->losses[r];
+        loss.count += t->counts[r];
+        loss.weight += weight_of_row(t, r);
     }
-    return WEIR_OK;
-}
-
-weir_status weir__loss(weir_trainer *t, const weir_batch *batch, weir_loss *loss, weir_error *err)
-{
-    return forward_and_loss(t, batch, NULL, loss, err);
+    return loss;
 }
 
 /* ---- Backward through the head ---- */
@@ -133,23 +123,83 @@ static void stack_backward(weir_trainer *t, bool dropped)
     weir__stack_backward(&t->stack, &ends, weir__trainer_parallel(t));
 }
 
-weir_status weir__loss_and_gradient(weir_trainer *t, const weir_batch *batch, bool dropped, weir_loss *loss, weir_error *err)
+/* With one shard dz is divided by the weight at once; with several, their sum is divided, when the weight is known. */
+static void backward(weir_trainer *t, bool dropped, weir_loss loss, void *gradient)
 {
     const struct weir__kernels *k = t->net.k;
+    size_t row;
+    void *dz = weir__head_out(&t->work, &row);
+    if (t->config.shards == 1)
+        k->scale(weir__head_rows(&t->work) * row, loss.weight > 0 ? 1 / loss.weight : 0, dz);
+    head_backward(t, dropped);
+    stack_backward(t, dropped);
+    weir__network_unpack(&t->net, t->stack.packed_gradient, gradient, weir__trainer_parallel(t));
+}
+
+/* ---- Shards ---- */
+
+/* A shard without rows gives a loss and a gradient of 0. */
+static struct weir__sum take_shard(weir_trainer *t, const weir_batch *b, size_t shard, struct weir__dropout *dropout, void *gradient)
+{
+    struct weir__rows rows = weir__part(b->rows, t->config.shards, shard);
+    struct weir__sum sum = {.first = shard, .count = 1, .gradient = gradient};
+    if (dropout)
+        dropout->shard = (uint32_t)shard;
+    if (rows.count)
+        sum.loss = forward_and_loss(t, b, rows, dropout);
+    if (rows.count && gradient)
+        backward(t, dropout, sum.loss, gradient);
+    else if (gradient)
+        memset(gradient, 0, t->net.params.size * t->net.k->real_size);
+    return sum;
+}
+
+/* Where the gradient of the next shard goes: the place that it keeps if nothing joins it. */
+static void *gradient_place(const weir_trainer *t, size_t waiting)
+{
+    return waiting ? weir__at(t->net.k, t->exchange.spare, (waiting - 1) * t->net.params.size) : t->gradient;
+}
+
+/* This rank's shards one after another, then all ranks' together. */
+static weir_status take_shards(weir_trainer *t, const weir_batch *b, struct weir__dropout *dropout, bool gradient, weir_loss *loss, weir_error *err)
+{
+    struct weir__adder adder = {t->net.k, t->net.params.size, weir__trainer_parallel(t)};
+    struct weir__sums sums = {0};
+    TRY(check(t, b, err));
+    weir__state_begin(&t->work, b);
+    for (size_t i = 0; i < t->exchange.shards.count; i++) {
+        void *place = gradient ? gradient_place(t, sums.n) : NULL;
+        weir__sums_add(&adder, &sums, take_shard(t, b, t->exchange.shards.first + i, dropout, place));
+    }
+    t->carried_rows = b->rows;
+    if (t->config.shards > 1)
+        return weir__exchange_join(&t->exchange, &adder, &sums, gradient ? t->gradient : NULL, loss, err);
+    *loss = sums.list[0].loss;
+    return WEIR_OK;
+}
+
+weir_status weir__loss(weir_trainer *t, const weir_batch *batch, weir_loss *loss, weir_error *err)
+{
+    return take_shards(t, batch, NULL, false, loss, err);
+}
+
+weir_status weir__loss_and_gradient(weir_trainer *t, const weir_batch *batch, bool dropped, weir_loss *loss, weir_error *err)
+{
     struct weir__dropout dropout = {
         .between_layers = (double)t->config.dropout,
         .head = (double)t->config.head_dropout,
         .random = {.key = t->config.seed},
         .update = t->updates,
     };
-    weir_status status = forward_and_loss(t, batch, dropped ? &dropout : NULL, loss, err);
-    if (status)
-        return status;
-    size_t row;
-    void *dz = weir__head_out(&t->work, &row);
-    k->scale(weir__head_rows(&t->work) * row, loss->weight > 0 ? 1 / loss->weight : 0, dz);
-    head_backward(t, dropped);
-    stack_backward(t, dropped);
-    weir__network_unpack(&t->net, t->stack.packed_gradient, t->gradient, weir__trainer_parallel(t));
-    return WEIR_OK;
+    return take_shards(t, batch, dropped ? &dropout : NULL, true, loss, err);
+}
+
+weir_status weir__share_state(weir_trainer *t, weir_error *err)
+{
+    const weir_config *c = &t->net.config;
+    size_t lanes = c->layers * weir__directions(c), rows = t->carried_rows, real = t->net.k->real_size;
+    if (!rows)
+        return WEIR_OK;
+    TRY(weir__exchange_rows(&t->exchange, t->config.shards, lanes, rows, weir__projected(c) * real, t->work.state_h, err));
+    return weir__exchange_rows(&t->exchange, t->config.shards, lanes, rows, c->hidden * real, t->work.state_c, err);
 }

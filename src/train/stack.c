@@ -66,14 +66,14 @@ static void take_state(const struct weir__work *w, size_t lane, size_t n, const 
 {
     const struct weir__kernels *k = w->net->k;
     for (size_t r = 0; callers && r < w->B; r++)
-        memcpy(weir__at(k, d, r * d_row), weir__at(k, callers, (lane * w->B + w->order[r]) * n), n * k->real_size);
+        memcpy(weir__at(k, d, r * d_row), weir__at(k, callers, (lane * w->all + w->order[r]) * n), n * k->real_size);
 }
 
 static void give_state(const struct weir__work *w, size_t lane, size_t n, const void *d, size_t d_row, void *callers)
 {
     const struct weir__kernels *k = w->net->k;
     for (size_t r = 0; callers && r < w->B; r++)
-        memcpy(weir__at(k, callers, (lane * w->B + w->order[r]) * n), weir__at(k, d, r * d_row), n * k->real_size);
+        memcpy(weir__at(k, callers, (lane * w->all + w->order[r]) * n), weir__at(k, d, r * d_row), n * k->real_size);
 }
 
 /* The gradient by the final h of the top layer's direction d. */

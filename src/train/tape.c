@@ -71,6 +71,11 @@ static bool keeps_steps(const weir_tape_config *c)
     return !c->run_only || c->dropout > 0;
 }
 
+static struct weir__room room_of(const weir_tape_config *c)
+{
+    return (struct weir__room){.steps = c->steps, .rows = c->rows, .tape = keeps_steps(c), .dropout = c->dropout > 0};
+}
+
 static size_t list_arrays(weir_tape *t, struct weir__array list[WEIR__STACK_ARRAYS])
 {
     return t->config.run_only ? 0 : weir__stack_arrays(&t->stack, &t->work, list);
@@ -105,7 +110,8 @@ static weir_status build(weir_tape *t, const weir_config *c, const struct weir__
 {
     struct weir__array list[WEIR__STACK_ARRAYS];
     TRY(weir__network_new(&t->net, c, k, uses_of(&t->config), err));
-    TRY(weir__work_new(&t->work, &t->net, t->config.steps, t->config.rows, keeps_steps(&t->config), t->config.dropout > 0, err));
+    struct weir__room room = room_of(&t->config);
+    TRY(weir__work_new(&t->work, &t->net, &room, err));
     if (!count_memory(t) || !weir__arrays_make(list, list_arrays(t, list), &t->allocator))
         return no_memory(t, err);
     return WEIR_OK;
@@ -156,8 +162,8 @@ weir_status weir_tape_plan(weir_memory *out, const weir_config *config, const we
     TRY(resolve(config, tape, &c, &k, err));
     c.allocator = &t.allocator;
     TRY(weir__network_plan(&t.net, &c, k, uses_of(tape), err));
-    bool fits =
-        weir__work_plan(&t.work, &t.net, tape->steps, tape->rows, keeps_steps(tape), tape->dropout > 0) && count_memory(&t);
+    struct weir__room room = room_of(tape);
+    bool fits = weir__work_plan(&t.work, &t.net, &room) && count_memory(&t);
     weir_status status = fits ? weir__ok(err) : no_memory(&t, err);
     weir__network_free(&t.net);
     if (fits)
@@ -218,7 +224,7 @@ weir_status weir_tape_forward(weir_tape *t, const weir_tape_batch *batch, void *
     };
     t->dropped = t->config.dropout > 0;
     weir__state_begin(&t->work, &b);
-    weir__forward(&t->work, &b, t->dropped ? &dropout : NULL, parallel);
+    weir__forward(&t->work, &b, weir__all_rows(&b), t->dropped ? &dropout : NULL, parallel);
     t->recorded = !t->config.run_only;
     if (y)
         weir__work_outputs(&t->work, y);

@@ -32,9 +32,26 @@ static void fill_defaults(weir_train_config *c)
         c->plateau = 2;
     if (!c->seed)
         c->seed = 1;
+    if (!c->shards)
+        c->shards = 1;
 }
 
-static weir_status resolve(const weir_train_config *config, weir_train_config *c, weir_error *err)
+static weir_status check_cluster(const weir_train_config *c, weir_error *err)
+{
+    TRY(check_field(c->shards <= WEIR__MOST_SHARDS, "shards", "at most 65536", err));
+    TRY(check_field(c->shards <= c->rows, "shards", "at most the rows of a batch", err));
+    const weir_cluster *cluster = c->cluster;
+    if (!cluster)
+        return WEIR_OK;
+    TRY(check_field(cluster->ranks > 0 && cluster->rank < cluster->ranks, "rank", "below ranks", err));
+    TRY(check_field(cluster->exchange || cluster->ranks == 1, "exchange", "set where there are several ranks", err));
+    if (cluster->ranks > c->shards)
+        return weir__fail(err, WEIR_E_ARGUMENT, "%u processes cannot share %u shards; set shards to a multiple of the processes, or start fewer",
+                          (unsigned)cluster->ranks, (unsigned)c->shards);
+    return WEIR_OK;
+}
+
+weir_status weir__train_config_resolve(const weir_train_config *config, weir_train_config *c, weir_error *err)
 {
     *c = *config;
     fill_defaults(c);
@@ -51,6 +68,7 @@ static weir_status resolve(const weir_train_config *config, weir_train_config *c
     TRY(check_field(c->clip > 0, "clip", "a positive number, or INFINITY for none", err));
     TRY(check_field(c->dropout >= 0 && c->dropout < 1, "dropout", "from 0 to below 1", err));
     TRY(check_field(c->head_dropout >= 0 && c->head_dropout < 1, "head_dropout", "from 0 to below 1", err));
+    TRY(check_cluster(c, err));
     for (size_t i = 0; i < sizeof c->reserved / sizeof *c->reserved; i++)
         TRY(check_field(c->reserved[i] == 0, "reserved fields of weir_train_config", "0", err));
     return WEIR_OK;
@@ -68,14 +86,14 @@ static weir_status check_class_weights(const weir_config *c, const float *weight
 
 /* ---- Memory: one list of arrays, walked to make them and to free them ---- */
 
-enum { MOST_ARRAYS = 15 + WEIR__MAX_HEAD + WEIR__STACK_ARRAYS };
+enum { MOST_ARRAYS = 21 + WEIR__MAX_HEAD + WEIR__STACK_ARRAYS };
 
 /* Every array of a trainer with its size; counts cannot overflow where the network's own packing has succeeded and work has. */
 static size_t list_arrays(weir_trainer *t, struct weir__array list[MOST_ARRAYS])
 {
     const weir_config *c = &t->net.config;
-    size_t real = t->net.k->real_size, SB = (size_t)t->config.steps * t->config.rows, B = t->config.rows;
-    size_t R = c->readout == WEIR_FINAL_STATE ? B : SB, heads = weir__dense_count(c), widest = 0, lanes = c->layers * weir__directions(c);
+    size_t real = t->net.k->real_size, B = t->config.rows, ranks = t->exchange.cluster.ranks;
+    size_t R = t->work.rows * (c->readout == WEIR_FINAL_STATE ? 1 : t->config.steps), heads = weir__dense_count(c), widest = 0, lanes = c->layers * weir__directions(c);
     size_t n = weir__stack_arrays(&t->stack, &t->work, list);
     bool softmax = c->output == WEIR_SOFTMAX;
 #define ARRAY(field, elements, bytes) list[n++] = (struct weir__array){&(field), (elements), (bytes), part}
@@ -85,6 +103,8 @@ static size_t list_arrays(weir_trainer *t, struct weir__array list[MOST_ARRAYS])
     ARRAY(t->moment1, t->net.params.size, real);
     ARRAY(t->moment2, t->net.params.size, real);
     ARRAY(t->best, t->net.params.size, real);
+    ARRAY(t->exchange.spare, t->exchange.spare_reals, real);
+    ARRAY(t->exchange.received, t->exchange.received_reals, real);
     ARRAY(t->squares, t->net.params.count, sizeof(double));
     part = WEIR__HEAD;
     ARRAY(t->losses, R, sizeof(double));
@@ -101,6 +121,12 @@ static size_t list_arrays(weir_trainer *t, struct weir__array list[MOST_ARRAYS])
     part = WEIR__BACKWARD;
     ARRAY(t->kept_h, lanes * B * weir__projected(c), real);
     ARRAY(t->kept_c, lanes * B * c->hidden, real);
+    if (ranks > 1) {
+        ARRAY(t->exchange.nodes, t->exchange.nodes_count, sizeof *t->exchange.nodes);
+        ARRAY(t->exchange.losses, t->exchange.nodes_count, sizeof *t->exchange.losses);
+        ARRAY(t->exchange.begin, ranks + 1, sizeof *t->exchange.begin);
+        ARRAY(t->exchange.parcels, 2 * ranks, sizeof *t->exchange.parcels);
+    }
 #undef ARRAY
     return n;
 }
@@ -169,6 +195,14 @@ static weir_status no_memory(const weir_trainer *t, weir_error *err)
                       (unsigned)t->config.steps, (unsigned)t->config.rows);
 }
 
+/* Memory is planned for the largest shard; the carried state is that of the whole batch. */
+static struct weir__room room_of(const weir_trainer *t)
+{
+    const weir_train_config *c = &t->config;
+    size_t rows = c->rows / c->shards + (c->rows % c->shards > 0);
+    return (struct weir__room){.steps = c->steps, .rows = rows, .batch_rows = c->rows, .tape = true, .dropout = drops(t)};
+}
+
 static weir_status build(weir_trainer *t, const weir_model *model, weir_error *err)
 {
     size_t notes = strlen(model->notes) + 1;
@@ -180,13 +214,16 @@ static weir_status build(weir_trainer *t, const weir_model *model, weir_error *e
     c.notes = t->notes;
     c.allocator = &t->allocator;
     TRY(weir__network_new(&t->net, &c, model->net.k, WEIR__FOR_GRADIENTS, err));
-    TRY(weir__work_new(&t->work, &t->net, t->config.steps, t->config.rows, true, drops(t), err));
-    if (!count_memory(t, model) || !make_arrays(t))
+    struct weir__room room = room_of(t);
+    TRY(weir__work_new(&t->work, &t->net, &room, err));
+    if (!weir__exchange_plan(&t->exchange, &t->config, t->config.cluster, t->net.params.size) || !count_memory(t, model) || !make_arrays(t))
         return no_memory(t, err);
     if (t->config.class_weights) {
         memcpy(t->class_weights, t->config.class_weights, t->net.config.outputs * sizeof *t->class_weights);
         t->config.class_weights = t->class_weights;
     }
+    weir__exchange_begin(&t->exchange, t->net.k, t->config.shards);
+    t->config.cluster = NULL;
     for (size_t i = 0; i < t->net.params.count; i++)
         TRY(take_weights(t, model, i, err));
     weir__network_pack(&t->net, t->weights, weir__trainer_parallel(t));
@@ -196,7 +233,7 @@ static weir_status build(weir_trainer *t, const weir_model *model, weir_error *e
 
 static weir_status check(const weir_model *model, const weir_train_config *config, weir_train_config *resolved, weir_error *err)
 {
-    TRY(resolve(config, resolved, err));
+    TRY(weir__train_config_resolve(config, resolved, err));
     if (!model->config.outputs)
         return weir__fail(err, WEIR_E_UNSUPPORTED, "this model has no output to compare with targets; set outputs in its configuration");
     if (model->config.weights != WEIR_WEIGHTS_F32)
@@ -256,7 +293,9 @@ weir_status weir_trainer_plan(weir_memory *out, const weir_model *model, const w
     weir_config c = model->config;
     c.allocator = &t.allocator;
     TRY(weir__network_plan(&t.net, &c, model->net.k, WEIR__FOR_GRADIENTS, err));
-    bool fits = weir__work_plan(&t.work, &t.net, t.config.steps, t.config.rows, true, drops(&t)) && count_memory(&t, model);
+    struct weir__room room = room_of(&t);
+    bool fits = weir__work_plan(&t.work, &t.net, &room) &&
+                weir__exchange_plan(&t.exchange, &t.config, t.config.cluster, t.net.params.size) && count_memory(&t, model);
     weir_status status = fits ? weir__ok(err) : no_memory(&t, err);
     weir__network_free(&t.net);
     if (fits)
@@ -350,8 +389,7 @@ static void apply_gradient(weir_trainer *t, double norm)
     t->updates++;
 }
 
-/* Copies the carried state away, or back. */
-static void keep_state(weir_trainer *t, bool back)
+void weir__keep_state(weir_trainer *t, bool back)
 {
     const weir_config *c = &t->net.config;
     size_t lanes = c->layers * weir__directions(c) * t->carried_rows, real = t->net.k->real_size;
@@ -363,19 +401,23 @@ static void keep_state(weir_trainer *t, bool back)
 weir_status weir_trainer_step(weir_trainer *t, const weir_batch *batch, weir_loss *loss, weir_error *err)
 {
     weir_loss mine;
+    if (!t->fitting)
+        weir__fit_forget(t);
     if (t->config.schedule == WEIR_COSINE && !t->config.total_updates)
         return weir__fail(err, WEIR_E_ARGUMENT, "the cosine schedule needs total_updates to know where it ends");
     size_t carried_rows = t->carried_rows;
-    keep_state(t, false);
-    TRY(weir__loss_and_gradient(t, batch, true, &mine, err));
-    if (loss)
+    weir__keep_state(t, false);
+    weir_status status = weir__loss_and_gradient(t, batch, true, &mine, err);
+    double norm = status ? 0 : gradient_norm(t);
+    if (!status && loss)
         *loss = mine;
-    double norm = gradient_norm(t);
-    if (!isfinite(mine.sum) || !isfinite(norm)) {
+    if (!status && (!isfinite(mine.sum) || !isfinite(norm)))
+        status = weir__fail(err, WEIR_E_NONFINITE, "the %s is not finite; look for NaN in the data, or lower the learning rate",
+                            isfinite(mine.sum) ? "gradient" : "loss");
+    if (status) {
         t->carried_rows = carried_rows;
-        keep_state(t, true);
-        return weir__fail(err, WEIR_E_NONFINITE, "the %s is not finite; look for NaN in the data, or lower the learning rate",
-                          isfinite(mine.sum) ? "gradient" : "loss");
+        weir__keep_state(t, true);
+        return status;
     }
     apply_gradient(t, norm);
     return weir__ok(err);
