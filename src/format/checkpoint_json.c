@@ -51,6 +51,7 @@ static const struct field train_list[] = {
     FIELD(weir_train_config, dropout, REAL),
     FIELD(weir_train_config, head_dropout, REAL),
     FIELD(weir_train_config, seed, U64),
+    FIELD(weir_train_config, shards, COUNT),
 };
 
 static const struct field state_list[] = {
