@@ -19,6 +19,11 @@ static void on_signal(int number)
     interrupted = number;
 }
 
+void progress_interrupt(int signal)
+{
+    interrupted = signal;
+}
+
 int progress_interrupted(void)
 {
     return (int)interrupted;

@@ -27,5 +27,7 @@ void progress_free(progress *p);
 int progress_plot(const progress *p, const char *picture, const char *title);
 /* The signal that asked to stop, or 0; progress_start begins to catch SIGINT and SIGTERM. */
 int progress_interrupted(void);
+/* As if this signal had come. */
+void progress_interrupt(int signal);
 
 #endif

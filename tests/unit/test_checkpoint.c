@@ -207,7 +207,7 @@ static weir_trainer *resume(const char *path, weir_isa isa, const weir_parallel 
     weir_checkpoint *c;
     weir_trainer *t;
     weir_error err;
-    if (weir_checkpoint_load(&c, path, NULL, &err) || weir_trainer_resume(&t, c, isa, parallel, &err))
+    if (weir_checkpoint_load(&c, path, NULL, &err) || weir_trainer_resume(&t, c, isa, parallel, NULL, &err))
         fail_msg("%s", err.text);
     weir_checkpoint_free(c);
     return t;
@@ -450,7 +450,7 @@ static void the_file_says_where_the_training_stands(void **state)
     assert_int_equal(info.now.epoch, 2);
     assert_int_equal(info.now.batch, 2);
     assert_int_equal(info.best.epoch, 1);
-    assert_int_equal(weir_trainer_resume(&u, c, WEIR_ISA_REF64, NULL, &err), WEIR_E_UNSUPPORTED);
+    assert_int_equal(weir_trainer_resume(&u, c, WEIR_ISA_REF64, NULL, NULL, &err), WEIR_E_UNSUPPORTED);
     assert_null(u);
     assert_string_equal(err.text, "the checkpoint was written without ref64, whose numbers are doubles; go on without it");
     weir_checkpoint_free(c);
@@ -661,7 +661,7 @@ static void changes_under_a_right_checksum_never_crash(void **state)
         weir_error err;
         weir_status status = weir_checkpoint_parse(&c, g.bytes, g.size, NULL, &err);
         if (!status)
-            status = weir_trainer_resume(&t, c, WEIR_ISA_BEST, NULL, &err);
+            status = weir_trainer_resume(&t, c, WEIR_ISA_BEST, NULL, NULL, &err);
         loaded += status == WEIR_OK;
         refused += status != WEIR_OK && *err.text;
         weir_trainer_free(t);
@@ -712,7 +712,7 @@ static weir_status round_trip(weir_error *err)
     weir_trainer *t = NULL;
     weir_status status = weir_checkpoint_load(&c, "small", &scarce, err);
     if (!status)
-        status = weir_trainer_resume(&t, c, WEIR_ISA_BEST, NULL, err);
+        status = weir_trainer_resume(&t, c, WEIR_ISA_BEST, NULL, NULL, err);
     if (!status)
         status = weir_trainer_save(t, "scarce", "notes", err);
     weir_trainer_free(t);
