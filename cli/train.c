@@ -299,7 +299,7 @@ static int check_shards(const options *o)
 static int prepare(data *d, options *o)
 {
     bool leads = cluster_leads(&o->cluster);
-    int status = cluster_agree(&o->cluster, check_shards(o));
+    int status = check_shards(o); /* the same for all */
     if (status == DONE)
         status = cluster_agree(&o->cluster, leads ? check_outputs(o) : DONE);
     if (status == DONE)
@@ -329,18 +329,18 @@ static void parse_options(int argc, char **argv, options *o)
 {
     static const struct argp argp = {option_list, parse, "DATA...",
                                      "Trains a stacked LSTM on a text or a CSV and writes the best model.", 0, 0, 0};
-    bool follows = cluster_follows();
-    int silence = follows ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1, out = dup(STDOUT_FILENO), errors = dup(STDERR_FILENO);
-    if (silence >= 0) {
-        dup2(silence, STDOUT_FILENO);
-        dup2(silence, STDERR_FILENO);
+    int silence = cluster_follows() ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+    if (silence < 0) {
+        argp_parse(&argp, argc, argv, 0, NULL, o);
+        return;
     }
+    int out = dup(STDOUT_FILENO), errors = dup(STDERR_FILENO);
+    dup2(silence, STDOUT_FILENO);
+    dup2(silence, STDERR_FILENO);
     argp_parse(&argp, argc, argv, 0, NULL, o);
-    if (silence >= 0) {
-        dup2(out, STDOUT_FILENO);
-        dup2(errors, STDERR_FILENO);
-        close(silence);
-    }
+    dup2(out, STDOUT_FILENO);
+    dup2(errors, STDERR_FILENO);
+    close(silence);
     close(out);
     close(errors);
 }
