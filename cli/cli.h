@@ -13,6 +13,8 @@ enum { DONE = 0, FAILED = 1, USAGE = 2 };
 
 /* Prints "weir: " and the sentence on stderr; returns FAILED. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* While err is not NULL, complain puts the first sentence into err->text instead, if that is empty. */
+void complain_into(weir_error *err);
 /* Prints a status line on stderr, unless quiet. */
 void say(bool quiet, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Flushes stdout and notices a full disk or a closed pipe: DONE or FAILED. */
@@ -42,6 +44,8 @@ typedef struct threads {
 } threads;
 threads threads_start(unsigned count, bool spin);
 void threads_stop(threads *t);
+/* Processors that this process may use. */
+unsigned processors(void);
 
 /* Loads a model and reads its notes, which must be a JSON object of this task (NULL: any). */
 int load_model(const char *path, weir_isa isa, const char *task, weir_model **model, json_t **notes);

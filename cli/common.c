@@ -19,14 +19,26 @@ const char *const optimizer_names[] = {"adam", "adamw", "rmsprop", "sgd", NULL};
 const char *const schedule_names[] = {"constant", "cosine", "plateau", NULL};
 const char *const isa_names[] = {"best", "scalar", "avx2", "avx512", "neon", "ref64", NULL};
 
+static weir_error *held;
+
+void complain_into(weir_error *err)
+{
+    held = err;
+}
+
 int complain(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    fflush(stdout);
-    fputs("weir: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    if (held) {
+        if (!*held->text)
+            vsnprintf(held->text, sizeof held->text, format, args);
+    } else {
+        fflush(stdout);
+        fputs("weir: ", stderr);
+        vfprintf(stderr, format, args);
+        fputc('\n', stderr);
+    }
     va_end(args);
     return FAILED;
 }
@@ -173,8 +185,7 @@ static void run_all_spinning(void *pool, size_t n, void (*task)(void *arg, size_
     pthreadpool_parallelize_1d(pool, run_one, &c, n, 0);
 }
 
-/* Those that this process may use. */
-static unsigned processors(void)
+unsigned processors(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0)

@@ -19,6 +19,11 @@ static void on_signal(int number)
     interrupted = number;
 }
 
+void progress_interrupt(int signal)
+{
+    interrupted = signal;
+}
+
 int progress_interrupted(void)
 {
     return (int)interrupted;
@@ -36,6 +41,7 @@ void progress_start(progress *p)
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND}; /* a second Ctrl-C ends at once */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGUSR1, &action, NULL); /* mpirun passes it on, where it answers SIGTERM with SIGKILL a second later */
     p->terminal = isatty(STDERR_FILENO) && !p->quiet;
     p->start = p->epoch_start = seconds();
 }
@@ -143,6 +149,7 @@ void progress_end(progress *p)
         fputs("\r\033[K", stderr);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
+    signal(SIGUSR1, SIG_DFL);
 }
 
 void progress_free(progress *p)

@@ -25,7 +25,9 @@ void progress_end(progress *p);
 void progress_free(progress *p);
 /* Draws the loss curves. */
 int progress_plot(const progress *p, const char *picture, const char *title);
-/* The signal that asked to stop, or 0; progress_start begins to catch SIGINT and SIGTERM. */
+/* The signal that asked to stop, or 0; progress_start begins to catch SIGINT, SIGTERM and SIGUSR1. */
 int progress_interrupted(void);
+/* As if this signal had come. */
+void progress_interrupt(int signal);
 
 #endif

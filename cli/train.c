@@ -1,9 +1,13 @@
 /* weir train
  * SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cluster.h"
 #include "progress.h"
 #include "training.h"
 
@@ -12,6 +16,8 @@ typedef struct options {
     const char *output, *log, *plot;
     bool quiet;
     unsigned threads;
+    int mpi;
+    cluster cluster;
 } options;
 
 /* ---- Options ---- */
@@ -21,7 +27,7 @@ enum {
     KEY_DROPOUT, KEY_SPLIT, KEY_SEED, KEY_INIT, KEY_TARGET, KEY_THREADS, KEY_ISA, KEY_LOG, KEY_PLOT, KEY_QUIET, KEY_SCHEDULE, KEY_WARMUP,
     KEY_DECAY, KEY_MOMENTUM, KEY_PATIENCE, KEY_FORGET_BIAS, KEY_GATE, KEY_CANDIDATE, KEY_OUT_ACTIVATION, KEY_DENSE, KEY_DIRECTION,
     KEY_PROJECTION, KEY_CELL_CLIP, KEY_ACT_CLIP, KEY_COUPLED, KEY_NO_FORGET, KEY_HEAD_DROPOUT, KEY_PERIOD, KEY_TRANSFORM, KEY_HORIZON,
-    KEY_HOLDOUT, KEY_ID, KEY_LABEL, KEY_INIT_SCALE
+    KEY_HOLDOUT, KEY_ID, KEY_LABEL, KEY_INIT_SCALE, KEY_SHARDS, KEY_MPI
 };
 
 static const struct argp_option option_list[] = {
@@ -69,6 +75,8 @@ static const struct argp_option option_list[] = {
     {"patience", KEY_PATIENCE, "EPOCHS", 0, "Stop after so many epochs without a better validation loss", 0},
     {"seed", KEY_SEED, "N", 0, "Fixes everything that is random (1)", 0},
     {0, 0, 0, 0, "Running", 4},
+    {"shards", KEY_SHARDS, "N", 0, "Parts of a batch that are summed apart; processes of mpirun share them (1)", 0},
+    {"mpi", KEY_MPI, "NAME", 0, "The processes' MPI: auto, openmpi, mpich or none (auto: by the launcher)", 0},
     {"threads", KEY_THREADS, "N", 0, "Threads; the result does not depend on it (all processors)", 0},
     {"isa", KEY_ISA, "NAME", 0, "Instruction set: best, scalar, avx2, avx512, neon or ref64", 0},
     {"log", KEY_LOG, "FILE.jsonl", 0, "Write one JSON line per epoch", 0},
@@ -141,6 +149,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_HEAD_DROPOUT: t->train.head_dropout = (float)NUMBER("head-dropout", 0, 0.99); break;
     case KEY_PATIENCE: t->patience = COUNT("patience", 1, 1000000); break;
     case KEY_SEED: t->seed = COUNT("seed", 1, UINT32_MAX); break;
+    case KEY_SHARDS: t->train.shards = COUNT("shards", 1, 65536); break;
+    case KEY_MPI: o->mpi = NAME("mpi", mpi_names); break;
     case KEY_THREADS: o->threads = COUNT("threads", 1, 1024); break;
     case KEY_ISA: t->model.isa = option_isa(state, arg); break;
     case KEY_LOG: o->log = arg; break;
@@ -202,8 +212,15 @@ static int plot(const progress *p, const options *o)
 
 /* ---- Training ---- */
 
+/* A signal to one process stops all of them; each then knows of it. */
+static void share_interrupt(cluster *c)
+{
+    if (cluster_any(c, progress_interrupted() != 0) && !progress_interrupted())
+        progress_interrupt(SIGTERM);
+}
+
 /* *usable: the trainer holds weights worth keeping, which it may even after a failure. */
-static int fit(data *d, const options *o, weir_trainer *trainer, progress *p, weir_progress *best, bool *usable)
+static int fit(data *d, options *o, weir_trainer *trainer, progress *p, weir_progress *best, bool *usable)
 {
     weir_error err;
     d->fit.report = progress_report;
@@ -213,37 +230,48 @@ static int fit(data *d, const options *o, weir_trainer *trainer, progress *p, we
     progress_end(p);
     bool none = !best->epoch_done;
     *usable = !status || !none;
-    if (status)
-        return complain("%s%s", err.text, none ? "" : "; the best model so far is kept");
-    if (progress_interrupted())
+    if (status) {
+        complain("%s%s", err.text, none ? "" : "; the best model so far is kept");
+        cluster_speak(&o->cluster);
+        return FAILED;
+    }
+    share_interrupt(&o->cluster);
+    if (!progress_interrupted())
+        say(o->quiet, "best: epoch %u, train %.4f, valid %.4f", (unsigned)best->epoch, best->train_loss, best->valid_loss);
+    else if (cluster_leads(&o->cluster))
         fprintf(stderr, "weir: interrupted; %s\n",
                 none ? "no epoch was done: the weights so far are kept" : "the best model so far is kept");
-    else
-        say(o->quiet, "best: epoch %u, train %.4f, valid %.4f", (unsigned)best->epoch, best->train_loss, best->valid_loss);
+    return DONE;
+}
+
+/* The weights of the seed, in a trainer. */
+static int begin(const data *d, options *o, weir_model **model, weir_trainer **trainer)
+{
+    weir_error err;
+    if (weir_model_new(model, &o->training.model, NULL, 0, &err) || weir_trainer_new(trainer, *model, &o->training.train, &err))
+        return complain("%s", err.text);
+    say(o->quiet, "%s", d->summary);
+    say(o->quiet, "model: %u x %u, %zu weights, %s; %.0f MiB to train", (unsigned)weir_model_config(*model)->layers,
+        (unsigned)weir_model_config(*model)->hidden, weir_model_parameters(*model), weir_isa_name(weir_model_config(*model)->isa),
+        (double)weir_trainer_memory(*trainer) / 1048576);
     return DONE;
 }
 
 static int train(data *d, options *o, progress *p)
 {
-    weir_error err;
     weir_model *model = NULL;
     weir_trainer *trainer = NULL;
     weir_progress best = {0};
     bool usable = false;
-    threads pool = threads_start(o->threads, false);
+    threads pool = threads_start(cluster_threads(&o->cluster, o->threads), false);
     if (pool.pool)
         o->training.train.parallel = &pool.parallel;
-    int status = DONE;
-    if (weir_model_new(&model, &o->training.model, NULL, 0, &err) || weir_trainer_new(&trainer, model, &o->training.train, &err))
-        status = complain("%s", err.text);
-    else {
-        say(o->quiet, "%s", d->summary);
-        say(o->quiet, "model: %u x %u, %zu weights, %s; %.0f MiB to train", (unsigned)weir_model_config(model)->layers,
-            (unsigned)weir_model_config(model)->hidden, weir_model_parameters(model), weir_isa_name(weir_model_config(model)->isa),
-            (double)weir_trainer_memory(trainer) / 1048576);
+    o->training.train.cluster = cluster_of(&o->cluster);
+    int status = cluster_agree(&o->cluster, begin(d, o, &model, &trainer));
+    if (status == DONE)
         status = fit(d, o, trainer, p, &best, &usable);
-    }
-    int saved = usable ? training_save(d, &o->training, trainer, &best, o->output) : FAILED;
+    int saved = usable && cluster_leads(&o->cluster) ? training_save(d, &o->training, trainer, &best, o->output) : DONE;
+    saved = usable ? cluster_agree(&o->cluster, saved) : FAILED;
     if (saved == DONE)
         say(o->quiet, "model: %s", o->output);
     else
@@ -251,33 +279,87 @@ static int train(data *d, options *o, progress *p)
     weir_trainer_free(trainer);
     weir_model_free(model);
     threads_stop(&pool);
-    if (status == DONE)
+    if (status == DONE && cluster_leads(&o->cluster))
         status = plot(p, o);
     return status == DONE && progress_interrupted() ? 128 + progress_interrupted() : status;
 }
 
-int cmd_train(int argc, char **argv)
+/* ---- The command ---- */
+
+static int check_shards(const options *o)
+{
+    const weir_cluster *c = cluster_of(&o->cluster);
+    if (c && !o->training.train.shards)
+        return complain("%u processes need --shards N, with N at least %u: the result depends on N, but not on the processes that share them",
+                        (unsigned)c->ranks, (unsigned)c->ranks);
+    return DONE;
+}
+
+/* All that can fail before training begins; what one process cannot do, none does. */
+static int prepare(data *d, options *o)
+{
+    bool leads = cluster_leads(&o->cluster);
+    int status = check_shards(o); /* the same for all */
+    if (status == DONE)
+        status = cluster_agree(&o->cluster, leads ? check_outputs(o) : DONE);
+    if (status == DONE)
+        status = cluster_agree(&o->cluster, cluster_same_files(&o->cluster, o->training.paths, o->training.count));
+    if (status == DONE)
+        status = cluster_agree(&o->cluster, training_open(d, &o->training));
+    return status;
+}
+
+static int train_and_log(data *d, options *o)
+{
+    bool leads = cluster_leads(&o->cluster);
+    progress p = {.quiet = o->quiet, .symbols = d->symbols, .unit = d->unit};
+    p.log = o->log && leads ? fopen(o->log, "w") : NULL;
+    int status = o->log && leads && !p.log ? complain("%s cannot be written: %s", o->log, strerror(errno)) : DONE;
+    status = cluster_agree(&o->cluster, status);
+    if (status == DONE)
+        status = train(d, o, &p);
+    if (p.log && (ferror(p.log) | fclose(p.log)) && status == DONE)
+        status = complain("%s cannot be written: %s", o->log, strerror(errno));
+    progress_free(&p);
+    return status;
+}
+
+/* Of several processes the first one alone speaks of wrong usage. */
+static void parse_options(int argc, char **argv, options *o)
 {
     static const struct argp argp = {option_list, parse, "DATA...",
                                      "Trains a stacked LSTM on a text or a CSV and writes the best model.", 0, 0, 0};
+    int silence = cluster_follows() ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+    if (silence < 0) {
+        argp_parse(&argp, argc, argv, 0, NULL, o);
+        return;
+    }
+    int out = dup(STDOUT_FILENO), errors = dup(STDERR_FILENO);
+    dup2(silence, STDOUT_FILENO);
+    dup2(silence, STDERR_FILENO);
+    argp_parse(&argp, argc, argv, 0, NULL, o);
+    dup2(out, STDOUT_FILENO);
+    dup2(errors, STDERR_FILENO);
+    close(silence);
+    close(out);
+    close(errors);
+}
+
+int cmd_train(int argc, char **argv)
+{
     options o = {.training = training_defaults()};
-    argp_parse(&argp, argc, argv, 0, NULL, &o);
+    parse_options(argc, argv, &o);
     data d = {0};
-    int status = check_outputs(&o);
-    if (status == DONE)
-        status = training_open(&d, &o.training);
+    int status = cluster_start(&o.cluster, o.mpi);
+    if (status != DONE)
+        return status;
+    o.quiet |= !cluster_leads(&o.cluster);
+    status = prepare(&d, &o);
     if (status == DONE) {
         training_configure(&d, &o.training);
-        progress p = {.quiet = o.quiet, .symbols = d.symbols, .unit = d.unit};
-        p.log = o.log ? fopen(o.log, "w") : NULL;
-        if (o.log && !p.log)
-            status = complain("%s cannot be written: %s", o.log, strerror(errno));
-        else
-            status = train(&d, &o, &p);
-        if (p.log && (ferror(p.log) | fclose(p.log)) && status == DONE)
-            status = complain("%s cannot be written: %s", o.log, strerror(errno));
-        progress_free(&p);
+        status = train_and_log(&d, &o);
     }
     training_close(&d);
+    cluster_stop(&o.cluster);
     return status;
 }

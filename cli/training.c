@@ -133,6 +133,8 @@ static char *make_notes(data *d, const training *t, const weir_model *model, con
                                  (int)best->epochs, "best_epoch", (int)best->epoch, "schedule", schedule_names[t->train.schedule],
                                  "dropout", (double)t->train.dropout, "weight_decay", (double)t->train.weight_decay, "seed",
                                  (json_int_t)t->model.seed);
+    if (t->train.shards > 1)
+        json_object_set_new(how, "shards", json_integer((json_int_t)t->train.shards));
     if (isfinite(best->train_loss))
         json_object_set_new(how, "train_loss", json_real(best->train_loss));
     if (isfinite(best->valid_loss))

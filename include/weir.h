@@ -384,7 +384,8 @@ typedef struct weir_parcel {
 } weir_parcel;
 
 /* Processes that train one model together, each with the same model, settings and batches, and each on its share of the batch's rows. What
- * they do together they do at the same calls in the same order: weir_trainer_step, _evaluate, _backward, _fit and weir_cluster_agree. */
+ * they do together they do at the same calls in the same order: weir_trainer_step, _evaluate, _backward, _fit, _gather, weir_cluster_agree. In a
+ * fit all stop when one does, and what one source fails with all return. */
 typedef struct weir_cluster {
     uint32_t rank, ranks; /* this process, from 0, and how many there are */
     const char *name;     /* of this process in sentences, such as "rank 2 on node7" */
@@ -448,6 +449,9 @@ WEIR_API weir_status weir_trainer_set_rate(weir_trainer *trainer, float rate, we
 WEIR_API weir_status weir_trainer_evaluate(weir_trainer *trainer, const weir_batch *batch, weir_loss *loss, weir_error *err);
 /* The gradient of the mean loss without an update and without dropout, to be read by weir_trainer_gradient. */
 WEIR_API weir_status weir_trainer_backward(weir_trainer *trainer, const weir_batch *batch, weir_loss *loss, weir_error *err);
+/* Called by all ranks of a cluster before one of them saves the trainer: gives each the carried state of all rows, of which it has those of
+ * its shards. Without a cluster there is nothing to do. */
+WEIR_API weir_status weir_trainer_gather(weir_trainer *trainer, weir_error *err);
 /* Writes gradient `index`, in the order and shape of weir_model_tensor, to `out`. */
 WEIR_API void weir_trainer_gradient(const weir_trainer *trainer, size_t index, float *out);
 /* A new model with the trainer's weights and these notes (NULL: the first model's). */
@@ -593,7 +597,7 @@ WEIR_API void weir_checkpoint_free(weir_checkpoint *checkpoint);
 /* What a checkpoint says. The pointers live as long as it does. */
 typedef struct weir_checkpoint_info {
     const weir_config *model;       /* with the first model's notes */
-    const weir_train_config *train; /* without parallel and allocator */
+    const weir_train_config *train; /* without cluster, parallel and allocator */
     const char *notes;              /* of weir_trainer_save */
     size_t parameters;              /* number of weights */
     uint64_t updates;
@@ -605,9 +609,10 @@ WEIR_API void weir_checkpoint_get(const weir_checkpoint *checkpoint, weir_checkp
 
 /* A trainer that goes on where the saved one stood, in memory of the checkpoint's allocator; the checkpoint is not needed after. A fit that had
  * begun stands as one that was stopped: weir_trainer_model gives its best weights, weir_trainer_fit goes on with it; other trainers go on with
- * the next weir_trainer_step. The gradient is 0. WEIR_E_UNSUPPORTED for another isa's numbers; WEIR_E_NOMEM. */
+ * the next weir_trainer_step. The gradient is 0. The shards are those of the saved one; parallel and cluster as in weir_train_config.
+ * WEIR_E_UNSUPPORTED for another isa's numbers; WEIR_E_ARGUMENT for more ranks than shards; WEIR_E_NOMEM. */
 WEIR_API weir_status weir_trainer_resume(weir_trainer **out, const weir_checkpoint *checkpoint, weir_isa isa, const weir_parallel *parallel,
-                                         weir_error *err);
+                                         const weir_cluster *cluster, weir_error *err);
 
 /* Weights of other frameworks: a safetensors file whose arrays have the names, shapes and orders of gates of a layout. docs/interop.md says
  * what each one looks like and what is lost. */

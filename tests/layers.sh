@@ -13,6 +13,7 @@
 #   graph     base format graph          and of the layers below what <weir.h> has
 #   cli       cli                        and other libraries; of Weir only <weir.h>
 #   python    python                     the same
+#   mpi       mpi                        and <mpi.h>; of Weir only <weir.h>. cli includes its <weir_mpi.h>
 #
 # The core (base to train) includes the C library's, the system's and the compiler's headers and <weir.h>, nothing else.
 # Then plants one offence of each kind in a copy and checks that each is found.
@@ -22,7 +23,7 @@ LC_ALL=C
 # check ROOT: prints one line per offence; fails if there is any.
 check() (
     cd "$1"
-    find src cli python -name '*.[ch]' -o -name '*.cpp' -o -name '*.def' | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' /dev/null | awk '
+    find src cli mpi python -name '*.[ch]' -o -name '*.cpp' -o -name '*.def' | sort | xargs grep -nE '^[[:space:]]*#[[:space:]]*include' /dev/null | awk '
         BEGIN {
             allowed["base"] = "base"
             allowed["kernel"] = "base kernel"
@@ -33,6 +34,7 @@ check() (
             allowed["graph"] = "base format graph"
             allowed["cli"] = "cli"
             allowed["python"] = "python"
+            allowed["mpi"] = "mpi"
             split("assert ctype errno float inttypes limits math stdalign stdarg stdbool stddef stdint stdio stdlib string " \
                   "fcntl unistd sys/auxv sys/stat sys/types cpuid immintrin arm_neon simde/x86/avx512 weir", names, " ")
             for (n in names) system_header[names[n] ".h"] = 1
@@ -64,7 +66,7 @@ check() (
             } else if (match(target, /"[^"]*"/)) {
                 target = substr(target, RSTART + 1, RLENGTH - 2)
                 near = resolve(folder target)
-                root = layer == "cli" ? "cli/" : layer == "python" ? "python/src/" : "src/"
+                root = layer == "cli" || layer == "mpi" ? layer "/" : layer == "python" ? "python/src/" : "src/"
                 if ((getline line < near) >= 0) { close(near); target = near }
                 else if ((getline line < (root target)) >= 0) { close(root target); target = root target }
                 else { offend("there is no such file"); next }
@@ -79,7 +81,7 @@ check "$root"
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-cp -R "$root/src" "$root/cli" "$root/python" "$scratch"
+cp -R "$root/src" "$root/cli" "$root/mpi" "$root/python" "$scratch"
 cd "$scratch"
 plant() {
     folder=${1%/*}
@@ -108,6 +110,8 @@ plant cli/offence.c '#include "../src/base/planted.h"'
 plant cli/data/offence.c '#include "base/planted.h"'
 plant python/src/offence.cpp '#include "../../src/base/planted.h"'
 plant python/src/offence.h '#include "../../cli/cli.h"'
+plant mpi/offence.c '#include "../cli/cli.h"'
+plant mpi/offence.c '#include "../src/base/base.h"'
 if ! check "$scratch"; then
     echo "layers: the copy without an offence was refused" >&2
     exit 1

@@ -383,7 +383,8 @@ static void fill_trainer(weir_trainer *t, const weir_checkpoint *c)
     weir__trainer_restore(t, &c->state);
 }
 
-weir_status weir_trainer_resume(weir_trainer **out, const weir_checkpoint *c, weir_isa isa, const weir_parallel *parallel, weir_error *err)
+weir_status weir_trainer_resume(weir_trainer **out, const weir_checkpoint *c, weir_isa isa, const weir_parallel *parallel,
+                                const weir_cluster *cluster, weir_error *err)
 {
     *out = NULL;
     bool wide = c->state.real_size == sizeof(double);
@@ -395,6 +396,7 @@ weir_status weir_trainer_resume(weir_trainer **out, const weir_checkpoint *c, we
     weir_model *model;
     weir_train_config train = c->state.train;
     train.parallel = parallel;
+    train.cluster = cluster;
     train.allocator = &c->allocator;
     TRY(make_model(&model, c, isa, err));
     weir_status status = weir_trainer_new(out, model, &train, err);

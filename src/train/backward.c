@@ -194,12 +194,14 @@ weir_status weir__loss_and_gradient(weir_trainer *t, const weir_batch *batch, bo
     return take_shards(t, batch, dropped ? &dropout : NULL, true, loss, err);
 }
 
-weir_status weir__share_state(weir_trainer *t, weir_error *err)
+weir_status weir_trainer_gather(weir_trainer *t, weir_error *err)
 {
     const weir_config *c = &t->net.config;
-    size_t lanes = c->layers * weir__directions(c), rows = t->carried_rows, real = t->net.k->real_size;
+    size_t lanes = c->layers * weir__directions(c), rows = t->paused ? t->paused_rows : t->carried_rows, real = t->net.k->real_size;
+    void *h = t->paused ? t->kept_h : t->work.state_h, *cells = t->paused ? t->kept_c : t->work.state_c;
     if (!rows)
-        return WEIR_OK;
-    TRY(weir__exchange_rows(&t->exchange, t->config.shards, lanes, rows, weir__projected(c) * real, t->work.state_h, err));
-    return weir__exchange_rows(&t->exchange, t->config.shards, lanes, rows, c->hidden * real, t->work.state_c, err);
+        return weir__ok(err);
+    TRY(weir__exchange_rows(&t->exchange, t->config.shards, lanes, rows, weir__projected(c) * real, h, err));
+    TRY(weir__exchange_rows(&t->exchange, t->config.shards, lanes, rows, c->hidden * real, cells, err));
+    return weir__ok(err);
 }

@@ -37,14 +37,22 @@ static weir_status get_batch(const struct fitting *f, const weir_source *source,
     return source->get(source->ctx, f->t->fit.now.epoch, index, batch, err);
 }
 
-/* The batches that the epoch has left. */
+static weir_status agree(struct fitting *f, weir_status status, weir_error *err)
+{
+    return weir_cluster_agree(&f->t->exchange.cluster, status, &f->stopped, err);
+}
+
+/* The batches that the epoch has left. Before each one, and after the last, all ranks agree whether to go on. */
 static weir_status train(struct fitting *f, weir_error *err)
 {
     struct weir__fit_state *at = &f->t->fit;
-    while (at->now.batch < at->now.batches && !f->stopped) {
+    for (;;) {
         weir_batch batch;
         weir_loss loss;
-        TRY(get_batch(f, f->fit->train, at->now.batch, &batch, err));
+        bool over = at->now.batch == at->now.batches;
+        TRY(agree(f, over || f->stopped ? WEIR_OK : get_batch(f, f->fit->train, at->now.batch, &batch, err), err));
+        if (over || f->stopped)
+            return WEIR_OK;
         TRY(weir_trainer_step(f->t, &batch, &loss, err));
         add(&at->sum, loss);
         at->now.batch++;
@@ -52,7 +60,6 @@ static weir_status train(struct fitting *f, weir_error *err)
         at->now.rate = weir__rate(f->t);
         report(f);
     }
-    return WEIR_OK;
 }
 
 static weir_status validate(struct fitting *f, weir_error *err)
@@ -61,7 +68,7 @@ static weir_status validate(struct fitting *f, weir_error *err)
     for (size_t i = 0; i < f->fit->valid->batches; i++) {
         weir_batch batch;
         weir_loss loss;
-        TRY(get_batch(f, f->fit->valid, i, &batch, err));
+        TRY(agree(f, get_batch(f, f->fit->valid, i, &batch, err), err));
         TRY(weir_trainer_evaluate(f->t, &batch, &loss, err));
         add(&sum, loss);
     }
@@ -107,7 +114,7 @@ static weir_status epoch(struct fitting *f, weir_error *err)
     at->now.epoch_done = true;
     judge(f);
     report(f);
-    return WEIR_OK;
+    return agree(f, WEIR_OK, err);
 }
 
 static bool is_over(const struct fitting *f)

@@ -143,7 +143,7 @@ static void read_state(weir_trainer *t, struct result *r)
 {
     const weir_config *c = &t->net.config;
     size_t lanes = c->layers * weir__directions(c) * t->carried_rows;
-    check_ok(weir__share_state(t, &r->error), &r->error);
+    check_ok(weir_trainer_gather(t, &r->error), &r->error);
     memcpy(r->state[0], t->work.state_h, lanes * weir__projected(c) * sizeof(float));
     memcpy(r->state[1], t->work.state_c, lanes * c->hidden * sizeof(float));
 }
