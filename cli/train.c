@@ -273,8 +273,6 @@ static int take_up(options *o, stopped *s, int argc, char **argv)
     parse_options(s->argc, s->argv, o);
     o->going_on = true;
     parse_options(argc, argv, o);
-    if (cluster_leads(c))
-        checkpoints_tidy(path);
     return DONE;
 }
 
@@ -541,6 +539,8 @@ static int plan_checkpoints(options *o, char **room)
     if (!o->set_every)
         c->every = c->steps ? 0 : DEFAULT_SECONDS;
     c->ours = o->resume && same_file(o->resume, c->path);
+    if (cluster_leads(o->cluster))
+        checkpoints_tidy(c->path);
     if (!o->resume && access(c->path, F_OK) == 0)
         say(o->quiet, "%s is of a training that was stopped and will be written over; weir train --resume goes on with it", c->path);
     return strcmp(c->path, o->output) ? DONE : complain("%s cannot be both the model and its checkpoint", c->path);
