@@ -2,13 +2,9 @@
 #include "cluster.h"
 
 #include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "progress.h"
@@ -176,45 +172,9 @@ void cluster_stop(cluster *c)
 /* ---- The same data for all ---- */
 
 struct print {
-    uint64_t size, hash;
+    uint64_t bytes;
+    char sum[24];
 };
-
-/* FNV-1a over words of 8 bytes (Fowler, Noll & Vo), with the upper half folded in. */
-static uint64_t hash_of(const unsigned char *bytes, size_t size)
-{
-    uint64_t hash = 0xcbf29ce484222325;
-    for (size_t at = 0; at < size; at += sizeof hash) {
-        uint64_t word = 0;
-        memcpy(&word, bytes + at, size - at < sizeof word ? size - at : sizeof word);
-        hash = (hash ^ word) * 0x100000001b3;
-        hash ^= hash >> 32;
-    }
-    return hash;
-}
-
-static int print_of(const char *path, struct print *p)
-{
-    struct stat s;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &s)) {
-        int error = errno;
-        if (fd >= 0)
-            close(fd);
-        return complain("%s cannot be read: %s", path, strerror(error));
-    }
-    bool regular = S_ISREG(s.st_mode);
-    p->size = regular ? (uint64_t)s.st_size : 0;
-    void *bytes = p->size ? mmap(NULL, (size_t)p->size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
-    close(fd);
-    if (!regular)
-        return complain("%s is no regular file, so the processes cannot each read it", path);
-    if (bytes == MAP_FAILED)
-        return complain("%s cannot be read: %s", path, strerror(errno));
-    p->hash = hash_of(bytes, (size_t)p->size);
-    if (bytes)
-        munmap(bytes, (size_t)p->size);
-    return DONE;
-}
 
 /* The first rank's record, to all. */
 static weir_status from_first(const weir_cluster *c, struct print *p, weir_error *err)
@@ -228,19 +188,27 @@ static weir_status from_first(const weir_cluster *c, struct print *p, weir_error
     return status;
 }
 
-int cluster_same_files(cluster *c, char *const *paths, size_t count)
+static int same_file_for_all(cluster *c, const json_t *file)
+{
+    const char *path = json_string_value(json_object_get(file, "path")), *sum = json_string_value(json_object_get(file, "sum"));
+    struct print mine = {.bytes = (uint64_t)json_integer_value(json_object_get(file, "bytes"))}, first;
+    snprintf(mine.sum, sizeof mine.sum, "%s", sum ? sum : "");
+    first = mine;
+    if (from_first(&c->mpi.cluster, &first, &c->held))
+        return FAILED;
+    if (!sum)
+        return complain("%s is no regular file, so the processes cannot each read it", path);
+    if (first.bytes != mine.bytes || strcmp(first.sum, mine.sum) != 0)
+        return complain("%s is another file here than for rank 0; give all processes the same data", path);
+    return DONE;
+}
+
+int cluster_same_data(cluster *c, const json_t *described)
 {
     int status = DONE;
-    for (size_t i = 0; i < count && active(c); i++) {
-        struct print mine = {0}, first;
-        int read = print_of(paths[i], &mine);
-        first = mine;
-        if (from_first(&c->mpi.cluster, &first, &c->held))
-            return FAILED;
-        if (read == DONE && first.hash && (mine.size != first.size || mine.hash != first.hash))
-            status = complain("%s is another file here than for rank 0; give all processes the same data", paths[i]);
-        status = read == DONE ? status : read;
-    }
+    for (size_t i = 0; i < json_array_size(described) && active(c); i++)
+        if (same_file_for_all(c, json_array_get(described, i)))
+            status = FAILED;
     return status;
 }
 

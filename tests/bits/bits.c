@@ -327,7 +327,7 @@ static weir_status get_batch(void *ctx, uint32_t epoch, size_t index, weir_batch
     return WEIR_OK;
 }
 
-static void train(const weir_model *m, size_t number, const struct data *d, const weir_parallel *parallel)
+static void train(const weir_model *m, size_t number, const struct data *d, uint32_t shards, const weir_parallel *parallel)
 {
     const weir_config *c = weir_model_config(m);
     struct source ctx = {.data = d, .config = c};
@@ -343,6 +343,7 @@ static void train(const weir_model *m, size_t number, const struct data *d, cons
                                 .head_dropout = 0.1f,
                                 .schedule = number % 2 ? WEIR_COSINE : WEIR_CONSTANT,
                                 .warmup = 2,
+                                .shards = shards,
                                 .parallel = parallel};
     weir_fit fit = {.epochs = 1, .train = &source, .valid = &source};
     weir_trainer *t;
@@ -408,8 +409,9 @@ int main(int argc, char **argv)
     while (argc > 2 && form < 3 && strcmp(argv[2], forms[form]))
         form++;
     bool forwards = argc == 7 && form < 3;
-    if (!forwards && (argc != 5 || strcmp(argv[2], "train"))) {
-        fprintf(stderr, "usage: bits small|full forward|bf16|int8 ISA THREADS GROUP CHUNK\n       bits small|full train ISA THREADS\n");
+    bool sharded = argc == 5 && !strcmp(argv[2], "shards");
+    if (!forwards && !sharded && (argc != 5 || strcmp(argv[2], "train"))) {
+        fprintf(stderr, "usage: bits small|full forward|bf16|int8 ISA THREADS GROUP CHUNK\n       bits small|full train|shards ISA THREADS\n");
         return 2;
     }
     bool small = !strcmp(argv[1], "small");
@@ -426,7 +428,7 @@ int main(int argc, char **argv)
         if (forwards)
             forward(m, &d, strtoul(argv[5], NULL, 10), strtoul(argv[6], NULL, 10), threads > 1 ? &parallel : NULL);
         else if (weir_model_config(m)->outputs)
-            train(m, i, &d, threads > 1 ? &parallel : NULL);
+            train(m, i, &d, sharded ? 5 : 1, threads > 1 ? &parallel : NULL);
         free_data(&d);
         weir_model_free(m);
     }

@@ -12,7 +12,7 @@ here=$source_dir/tests/bits
 work=$(mktemp -d "${TMPDIR:-/tmp}/weir-bits.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 failures=0 compared=0
-kinds="small-forward small-bf16 small-int8 small-train full-forward full-bf16 full-int8 full-train"
+kinds="small-forward small-bf16 small-int8 small-train small-shards full-forward full-bf16 full-int8 full-train"
 
 # compile NAME COMPILER FLAGS...: the core with bits.c and functions.c to $work/NAME/bits and $work/NAME/functions
 compile() {
@@ -34,7 +34,7 @@ expected() { # of a kind
     sed -n "s/^$1 //p" "$here/golden.txt"
 }
 
-# compare LABEL COMMAND... SIZE forward|bf16|int8|train REST: one run against the golden hash of its kind
+# compare LABEL COMMAND... SIZE forward|bf16|int8|train|shards REST: one run against the golden hash of its kind
 compare() {
     local label=$1 hash status kind want
     shift
@@ -86,7 +86,7 @@ fi
 if [ "${1:-}" = --golden ]; then
     for kind in $kinds; do
         case $kind in
-        *train) echo "$kind $("$main" ${kind/-/ } scalar 1)" ;;
+        *train | *shards) echo "$kind $("$main" ${kind/-/ } scalar 1)" ;;
         *) echo "$kind $("$main" ${kind/-/ } scalar 1 64 0)" ;;
         esac
     done
@@ -115,6 +115,7 @@ for isa in scalar avx2 avx512 neon; do
     done
     for threads in 1 2 3; do
         compare "this build" "$main" $size train $isa $threads
+        compare "this build" "$main" small shards $isa $threads
     done
     if [ $isa = scalar ]; then # its fused multiply-adds are calls
         compare_functions "this build" "$functions" small $isa
@@ -146,7 +147,8 @@ build() {
         compare "$label" $runner "$work/other/bits" small bf16 $isa 2 64 0 &&
         compare "$label" $runner "$work/other/bits" small int8 $isa 1 5 1 &&
         compare "$label" $runner "$work/other/bits" small int8 $isa 2 64 0 &&
-        compare "$label" $runner "$work/other/bits" small train $isa 2
+        compare "$label" $runner "$work/other/bits" small train $isa 2 &&
+        compare "$label" $runner "$work/other/bits" small shards $isa 2
     if [ -n "$runner" ] || [ $isa = avx512 ]; then # emulated, and slow
         compare_functions "$label" $runner "$work/other/functions" small $isa
     else

@@ -49,6 +49,54 @@ for mpi in $implementations; do
     }
 done
 
+# A process that is killed ends the others; the last checkpoint is whole, and goes on to the bytes of a training that nothing happened to. A signal
+# to one process stops all, with one more checkpoint.
+long="text.txt --hidden 24 --batch 8 --steps 16 --epochs 8 --shards 4 --threads 1"
+# shellcheck disable=SC2016 # for the shell of each process
+with_pid='echo $$ >"pid$((${OMPI_COMM_WORLD_RANK:-$PMI_RANK}))" && exec "$@"'
+
+# gone FILE: a launcher may end a moment before what it launched
+gone() {
+    tries=0
+    while kill -0 "$(cat "$1")" 2>/dev/null && [ $tries -lt 500 ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
+    [ $tries -lt 500 ]
+}
+
+# strike SIGNAL RANK COMMAND...: once there is a checkpoint
+strike() {
+    signal=$1 rank=$2
+    shift 2
+    rm -f pid0 pid1 hit.weir*
+    "$@" >out.txt 2>&1 &
+    launcher=$!
+    tries=0
+    while [ ! -e hit.weir.checkpoint ] && [ $tries -lt 1500 ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
+    kill "-$signal" "$(cat "pid$rank")"
+    wait $launcher
+    struck=$?
+}
+
+# shellcheck disable=SC2086
+expect 0 "" "$WEIR" train $long -o whole.weir
+for mpi in $implementations; do
+    for signal in KILL TERM USR1; do
+        # shellcheck disable=SC2086
+        strike $signal 1 launch "$mpi" 2 sh -c "$with_pid" sh "$WEIR" train $long -o hit.weir --checkpoint-steps 20
+        check "$mpi: the launcher says so after $signal" test $struck != 0
+        check "$mpi: no process is left after $signal" gone pid0
+        [ $signal = KILL ] || check "$mpi: $signal to one is said once" test "$(grep -c "^weir: interrupted;.*to go on: weir train --resume hit.weir.checkpoint" out.txt)" = 1
+        [ $signal = USR1 ] || check "$mpi: goes on after $signal" launch "$mpi" 2 "$WEIR" train --resume hit.weir.checkpoint
+        [ $signal = USR1 ] && check "$mpi: goes on alone after $signal" "$WEIR" train --resume hit.weir.checkpoint
+        check "$mpi: the same bytes after $signal" cmp whole.weir hit.weir
+    done
+done
+
 # Built without the MPI whose launcher started it.
 cp "$WEIR" weir
 expect 1 "there is no libweir-mpi-mpich.so" env PMI_RANK=0 PMI_SIZE=2 ./weir train text.txt -o model.weir
