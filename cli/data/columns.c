@@ -41,16 +41,17 @@ bool columns_is_calendar(const table *t, size_t j)
     return only_grows(t, j) || is_one_of(t->column[j].name, names);
 }
 
-static bool all_different(const table_column *c, size_t rows)
+static bool all_different(const table *t, size_t column)
 {
-    if (c->missing)
+    size_t rows = t->rows;
+    if (t->column[column].missing)
         return false;
     for (size_t i = 1; i < rows; i++) /* dates differ from their neighbours; a full comparison of the first rows settles the rest */
-        if (strcmp(c->text[i], c->text[i - 1]) == 0)
+        if (strcmp(table_text(t, column, i), table_text(t, column, i - 1)) == 0)
             return false;
     for (size_t i = 0; i < rows && i < 1000; i++)
         for (size_t j = 0; j < i; j++)
-            if (strcmp(c->text[i], c->text[j]) == 0)
+            if (strcmp(table_text(t, column, i), table_text(t, column, j)) == 0)
                 return false;
     return true;
 }
@@ -59,7 +60,7 @@ static bool all_different(const table_column *c, size_t rows)
 static bool labels_rows(const table *t, size_t j)
 {
     const table_column *c = t->column + j;
-    return c->kind == TABLE_TEXT ? all_different(c, t->rows) : c->kind == TABLE_NUMBER && is_counter(c, t->rows);
+    return c->kind == TABLE_TEXT ? all_different(t, j) : c->kind == TABLE_NUMBER && is_counter(c, t->rows);
 }
 
 static void push(columns *c, column_input input)
@@ -92,17 +93,18 @@ static weir_status choose_text(columns *c, const table *t, size_t j, const bool 
 {
     const table_column *col = t->column + j;
     column_input in = {.column = j};
-    char *value[MOST_VALUES];
+    const char *value[MOST_VALUES];
     for (size_t i = 0; i < t->rows; i++) {
-        if (!trains[i] || !*col->text[i])
+        const char *text = trains[i] ? table_text(t, j, i) : "";
+        if (!*text)
             continue;
         size_t k = 0;
-        while (k < in.values && strcmp(value[k], col->text[i]) != 0)
+        while (k < in.values && strcmp(value[k], text) != 0)
             k++;
         if (k == MOST_VALUES)
             return WEIR_OK;
         if (k == in.values)
-            value[in.values++] = (char *)col->text[i];
+            value[in.values++] = text;
     }
     if (in.values < 2)
         return WEIR_OK;
@@ -116,13 +118,21 @@ static weir_status choose_text(columns *c, const table *t, size_t j, const bool 
     return WEIR_OK;
 }
 
-weir_status columns_choose(columns *c, const table *t, size_t skip1, size_t skip2, const bool *trains, weir_error *err)
+static bool skipped(size_t j, const size_t *skip, size_t skips)
+{
+    for (size_t i = 0; i < skips; i++)
+        if (skip[i] == j)
+            return true;
+    return false;
+}
+
+weir_status columns_choose(columns *c, const table *t, const size_t *skip, size_t skips, const bool *trains, weir_error *err)
 {
     *c = (columns){.label = SIZE_MAX};
     c->input = calloc(t->columns + 1, sizeof *c->input);
     weir_status status = c->input ? WEIR_OK : data_no_memory(err);
     for (size_t j = 0; j < t->columns && !status; j++) {
-        if (j == skip1 || j == skip2)
+        if (skipped(j, skip, skips))
             continue;
         if (c->label == SIZE_MAX && labels_rows(t, j))
             c->label = j;
@@ -226,8 +236,9 @@ void columns_fill(const columns *c, const table *t, bool carry, float *x, size_t
         for (size_t row = 0; row < t->rows; row++) {
             float *out = x + row * stride + at;
             if (in->value) {
+                const char *text = table_text(t, in->column, row);
                 for (size_t k = 0; k < in->values; k++)
-                    out[k] = strcmp(in->value[k], col->text[row]) == 0;
+                    out[k] = strcmp(in->value[k], text) == 0;
                 continue;
             }
             double now = col->number ? col->number[row] : (double)NAN;
@@ -289,7 +300,7 @@ char *columns_next_label(const columns *c, const table *t, size_t ahead)
         return strdup(text);
     }
     bool dated = c->label != SIZE_MAX && t->rows > 1 &&
-                 next_date(t->column[c->label].text[t->rows - 2], t->column[c->label].text[t->rows - 1], ahead, text, sizeof text);
+                 next_date(table_text(t, c->label, t->rows - 2), table_text(t, c->label, t->rows - 1), ahead, text, sizeof text);
     if (!dated)
         snprintf(text, sizeof text, "+%zu", ahead);
     return strdup(text);

@@ -227,6 +227,16 @@ void table_free(table *t)
     free(t);
 }
 
+const char *table_text(const table *t, size_t column, size_t row)
+{
+    return t->column[column].text[row];
+}
+
+size_t table_line(const table *t, size_t row)
+{
+    return t->line[row];
+}
+
 size_t table_find(const table *t, const char *name)
 {
     for (size_t j = 0; j < t->columns; j++)

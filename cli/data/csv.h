@@ -33,6 +33,10 @@ typedef struct table {
 /* Reads a file. Fails with one sentence, which names the line, if it is empty, has a header only, is ragged or binary. */
 weir_status table_read(table **out, const char *path, weir_error *err);
 void table_free(table *t);
+/* A value as in the file; "" where missing. Belongs to the table. */
+const char *table_text(const table *t, size_t column, size_t row);
+/* The line of a row in the file, from 1. */
+size_t table_line(const table *t, size_t row);
 /* Index of the column with this name, or SIZE_MAX. */
 size_t table_find(const table *t, const char *name);
 
