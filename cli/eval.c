@@ -66,8 +66,8 @@ static int eval_text(const options *o, const weir_model *model, const json_t *no
     if (text_evaluate(model, notes, o->data, o->from, parallel, &r, &err))
         return complain("%s", err.text);
     if (r.unknown)
-        fprintf(stderr, "weir: %zu bytes (the first is 0x%02x) did not occur in the training text; they are not counted\n", r.unknown,
-                r.first_unknown);
+        fprintf(stderr, "weir: %llu bytes (one is 0x%02x) did not occur in the training text; they are not counted\n",
+                (unsigned long long)r.unknown, r.an_unknown);
     double loss = r.loss.sum / (double)r.loss.count;
     if (o->json)
         return finish_json(json_pack("{s:s, s:o, s:o, s:o, s:I, s:I}", "task", "text", "loss", number_json(loss), "bits", number_json(loss / log(2)),

@@ -18,6 +18,8 @@ typedef struct progress {
 } progress;
 
 void progress_start(progress *p);
+/* Shows on a terminal how much of a long text is looked through. */
+void progress_reading(double share);
 /* weir_fit.report. Returns false after an interrupt. */
 bool progress_report(void *ctx, const weir_progress *now);
 /* Takes the bar away. */

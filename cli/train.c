@@ -268,6 +268,7 @@ int cmd_train(int argc, char **argv)
                                      "Trains a stacked LSTM on a text or a CSV and writes the best model.", 0, 0, 0};
     options o = {.training = training_defaults()};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
+    o.training.reading = o.quiet ? NULL : progress_reading;
     data d = {0};
     int status = check_outputs(&o);
     if (status == DONE)
