@@ -87,6 +87,7 @@ weir_status big_reserve(big *b, size_t more, const char *what, weir_error *err)
     size_t needed = b->size + more, room = needed + needed / 4 + 4096;
     if (needed > BIG_IN_MEMORY)
         return grow_file(b, b->size ? room : needed, what, err); /* the first time all of it may be known */
+    room = room < BIG_IN_MEMORY ? room : BIG_IN_MEMORY;
     void *data = realloc(b->data, room);
     if (!data)
         return data_no_memory(err);
@@ -103,6 +104,18 @@ weir_status big_append(big *b, const void *bytes, size_t n, const char *what, we
     if (n)
         memcpy((char *)b->data + b->size, bytes, n);
     b->size += n;
+    return WEIR_OK;
+}
+
+weir_status big_zeros(big *b, size_t size, const char *what, weir_error *err)
+{
+    weir_status status = big_reserve(b, size, what, err);
+    if (status)
+        return status;
+    if (!b->mapped && size)
+        memset(b->data, 0, size);
+    b->size = size;
+    big_finish(b);
     return WEIR_OK;
 }
 

@@ -28,6 +28,8 @@ typedef struct big {
 weir_status big_reserve(big *b, size_t more, const char *what, weir_error *err);
 /* Reserves and appends. */
 weir_status big_append(big *b, const void *bytes, size_t n, const char *what, weir_error *err);
+/* Makes `size` zeros of an empty array, which does not grow. */
+weir_status big_zeros(big *b, size_t size, const char *what, weir_error *err);
 /* Gives back what is not used; it does not grow again. */
 void big_finish(big *b);
 void big_free(big *b);

@@ -89,13 +89,22 @@ void joined_close(joined *j)
 
 /* ---- Reading ---- */
 
+/* fd negative: whatever has the name now */
 static weir_status check_size(const joined_file *f, int fd, weir_error *err)
 {
     struct stat st;
-    if (!f->copied && fstat(fd, &st) == 0 && (uint64_t)st.st_size != f->size)
+    if (!f->copied && (fd < 0 ? stat(f->path, &st) : fstat(fd, &st)) == 0 && (uint64_t)st.st_size != f->size)
         return data_fail(err, WEIR_E_IO, "%s has changed from %llu to %llu bytes while it is read; start again when it stays as it is", f->path,
                          (unsigned long long)f->size, (unsigned long long)st.st_size);
     return WEIR_OK;
+}
+
+weir_status joined_check(const joined *j, weir_error *err)
+{
+    weir_status status = WEIR_OK;
+    for (size_t i = 0; i < j->count && !status; i++)
+        status = check_size(j->file + i, j->file[i].fd, err);
+    return status;
 }
 
 static weir_status read_open(const joined_file *f, int fd, uint64_t from, size_t n, unsigned char *bytes, weir_error *err)

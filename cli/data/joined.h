@@ -23,6 +23,8 @@ typedef struct joined {
 weir_status joined_open(joined *j, char *const *paths, size_t count, weir_error *err);
 /* Reads the bytes [from, from + n), all of which must be there. Fails if a file has changed its size since it was opened. */
 weir_status joined_read(const joined *j, uint64_t from, size_t n, unsigned char *bytes, weir_error *err);
+/* Fails if a file has another size than when it was opened. */
+weir_status joined_check(const joined *j, weir_error *err);
 void joined_close(joined *j);
 
 #endif

@@ -17,6 +17,7 @@ struct labels {
     truth y;
     sequences s;
     float *data; /* [table rows][width] */
+    big data_memory;
     size_t train, batch;
     uint64_t seed;
     size_t *order; /* of the training sequences, shuffled anew each epoch */
@@ -272,8 +273,9 @@ static weir_status split(labels *l, const table *t, const labels_options *o, wei
 static weir_status choose_inputs(labels *l, const table *t, size_t id, weir_error *err)
 {
     size_t skips = 1 + l->y.columns.count, *skip = malloc(skips * sizeof *skip);
-    bool *trains = calloc(t->rows, sizeof *trains);
-    weir_status status = skip && trains ? WEIR_OK : data_no_memory(err);
+    big marks = {0};
+    weir_status status = skip ? big_zeros(&marks, t->rows * sizeof(bool), t->path, err) : data_no_memory(err);
+    bool *trains = marks.data;
     for (size_t w = 0; w < l->train && !status; w++)
         for (size_t i = 0; i < l->s.list[w].runs; i++)
             memset(trains + l->s.list[w].run[i].first, true, l->s.list[w].run[i].rows * sizeof *trains);
@@ -283,7 +285,7 @@ static weir_status choose_inputs(labels *l, const table *t, size_t id, weir_erro
         status = columns_choose(&l->inputs, t, skip, skips, trains, err);
     }
     free(skip);
-    free(trains);
+    big_free(&marks);
     if (!status && !l->inputs.width)
         return data_fail(err, WEIR_E_FORMAT, "%s has no column of numbers beside id and label", t->path);
     return status;
@@ -293,17 +295,20 @@ static weir_status make_arrays(labels *l, const table *t, weir_error *err)
 {
     size_t rows = l->batch * (l->y.each_row ? l->s.longest : 1);
     l->order = malloc(l->s.count * sizeof *l->order);
-    l->data = malloc(t->rows * l->inputs.width * sizeof *l->data);
     l->x = malloc(l->s.longest * l->batch * l->inputs.width * sizeof *l->x);
     l->lengths = malloc(l->batch * sizeof *l->lengths);
     l->classes = malloc(rows * sizeof *l->classes);
     l->targets = malloc(rows * outputs_of(l) * sizeof *l->targets);
-    if (!l->order || !l->data || !l->x || !l->lengths || !l->classes || !l->targets)
+    if (!l->order || !l->x || !l->lengths || !l->classes || !l->targets)
         return data_no_memory(err);
     for (size_t i = 0; i < l->s.count; i++)
         l->order[i] = i;
     memset(l->classes, 0xff, rows * sizeof *l->classes); /* what is past the end of a row is looked at by nobody */
     memset(l->targets, 0, rows * outputs_of(l) * sizeof *l->targets);
+    weir_status status = big_zeros(&l->data_memory, t->rows * l->inputs.width * sizeof *l->data, t->path, err);
+    if (status)
+        return status;
+    l->data = l->data_memory.data;
     columns_fill(&l->inputs, t, false, l->data, l->inputs.width);
     l->train_source = (weir_source){(l->train + l->batch - 1) / l->batch, train_get, l};
     l->valid_source = (weir_source){(l->s.count - l->train + l->batch - 1) / l->batch, valid_get, l};
@@ -393,7 +398,7 @@ void labels_free(labels *l)
     sequences_free(&l->s);
     truth_free(&l->y);
     free(l->id_name);
-    free(l->data);
+    big_free(&l->data_memory);
     free(l->order);
     free(l->x);
     free(l->lengths);

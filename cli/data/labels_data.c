@@ -425,14 +425,16 @@ weir_status truth_read(truth *y, const table *t, const sequences *s, weir_error 
 {
     bool multi = y->head == LABELS_MULTI, by_columns = y->columns.count > 1;
     size_t items = y->each_row ? t->rows : s->count, n = y->names.count;
-    y->class = malloc((items + 1) * sizeof *y->class);
-    y->flag = malloc(multi ? items * n + 1 : 1);
-    if (!y->class || !y->flag)
-        return data_no_memory(err);
+    weir_status status = big_zeros(&y->class_memory, items * sizeof *y->class, t->path, err);
+    if (!status)
+        status = big_zeros(&y->flag_memory, multi ? items * n : 0, t->path, err);
+    if (status)
+        return status;
+    y->class = y->class_memory.data;
+    y->flag = y->flag_memory.data;
     memset(y->class, 0xff, items * sizeof *y->class);
     if (multi)
         memset(y->flag, -1, items * n);
-    weir_status status = WEIR_OK;
     for (size_t k = 0; k < y->columns.count && !status; k++)
         if (y->columns.column[k] != SIZE_MAX)
             status = walk(y, t, s, k, by_columns ? read_flag : multi ? read_parts : read_class, err);
@@ -443,7 +445,7 @@ void truth_free(truth *y)
 {
     class_names_free(&y->names);
     label_columns_free(&y->columns);
-    free(y->class);
-    free(y->flag);
+    big_free(&y->class_memory);
+    big_free(&y->flag_memory);
     *y = (truth){0};
 }

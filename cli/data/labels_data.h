@@ -59,8 +59,9 @@ typedef struct truth {
     bool each_row;
     class_names names;
     label_columns columns;
-    uint32_t *class;     /* (items) UINT32_MAX: none that is known; not of a multi-label head */
+    uint32_t *class;     /* (items) UINT32_MAX: none that is known; of a multi-label head all are so */
     signed char *flag;   /* (items, names) 1, 0, or -1 for nothing; of a multi-label head */
+    big class_memory, flag_memory;
     size_t unknown;      /* labels that are none of the names */
     const char *first_unknown;
 } truth;

@@ -14,6 +14,7 @@ typedef struct reading {
     sequences s;
     truth y;
     float *data; /* [table rows][width] */
+    big data_memory;
 } reading;
 
 static void reading_free(reading *r)
@@ -21,7 +22,7 @@ static void reading_free(reading *r)
     columns_free(&r->inputs);
     sequences_free(&r->s);
     truth_free(&r->y);
-    free(r->data);
+    big_free(&r->data_memory);
 }
 
 /* ---- The model's notes ---- */
@@ -100,8 +101,9 @@ static weir_status reading_open(reading *r, const json_t *notes, const weir_mode
         status = sequences_find(&r->s, t, id, err);
     if (!status)
         status = truth_read(&r->y, t, &r->s, err);
-    if (!status && !(r->data = malloc(t->rows * r->inputs.width * sizeof *r->data)))
-        status = data_no_memory(err);
+    if (!status)
+        status = big_zeros(&r->data_memory, t->rows * r->inputs.width * sizeof *r->data, t->path, err);
+    r->data = r->data_memory.data;
     if (!status)
         columns_fill(&r->inputs, t, false, r->data, r->inputs.width);
     return status;
