@@ -226,29 +226,44 @@ weir_status columns_read(columns *c, const json_t *notes, const table *t, weir_e
     return WEIR_OK;
 }
 
+/* The rows [from, end) of one input at its place in x. *last: the last known value, carried on. */
+static void fill_input(const column_input *in, const table *t, size_t from, size_t end, bool carry, double *last, float *x, size_t stride)
+{
+    const double *number = t->column[in->column].number;
+    for (size_t row = from; row < end; row++) {
+        float *out = x + row * stride;
+        if (in->value) {
+            const char *text = table_text(t, in->column, row);
+            for (size_t k = 0; k < in->values; k++)
+                out[k] = strcmp(in->value[k], text) == 0;
+            continue;
+        }
+        double now = number ? number[row] : (double)NAN;
+        bool missing = isnan(now);
+        *last = missing ? (carry ? *last : in->mean) : now;
+        out[0] = (float)((*last - in->mean) / in->deviation);
+        if (in->flag)
+            out[1] = missing;
+    }
+}
+
+/* By blocks of rows, so that a table larger than memory is gone through once for some columns, not once for each. */
 void columns_fill(const columns *c, const table *t, bool carry, float *x, size_t stride)
 {
+    enum { TOGETHER = 32, ROWS = 1024 };
     size_t at = 0;
-    for (size_t i = 0; i < c->count; i++) {
-        const column_input *in = c->input + i;
-        const table_column *col = t->column + in->column;
-        double last = in->mean;
-        for (size_t row = 0; row < t->rows; row++) {
-            float *out = x + row * stride + at;
-            if (in->value) {
-                const char *text = table_text(t, in->column, row);
-                for (size_t k = 0; k < in->values; k++)
-                    out[k] = strcmp(in->value[k], text) == 0;
-                continue;
-            }
-            double now = col->number ? col->number[row] : (double)NAN;
-            bool missing = isnan(now);
-            last = missing ? (carry ? last : in->mean) : now;
-            out[0] = (float)((last - in->mean) / in->deviation);
-            if (in->flag)
-                out[1] = missing;
+    for (size_t first = 0; first < c->count; first += TOGETHER) {
+        size_t some = c->count - first < TOGETHER ? c->count - first : TOGETHER, place[TOGETHER];
+        double last[TOGETHER];
+        for (size_t i = 0; i < some; i++) {
+            const column_input *in = c->input + first + i;
+            place[i] = at;
+            last[i] = in->mean;
+            at += in->value ? in->values : 1 + (size_t)in->flag;
         }
-        at += in->value ? in->values : 1 + (size_t)in->flag;
+        for (size_t row = 0; row < t->rows; row += ROWS)
+            for (size_t i = 0; i < some; i++)
+                fill_input(c->input + first + i, t, row, row + ROWS < t->rows ? row + ROWS : t->rows, carry, last + i, x + place[i], stride);
     }
 }
 

@@ -12,11 +12,11 @@
 
 #include "data/fail.h"
 
-/* A row's values stand behind each other in table.text, each with its 0. */
-typedef struct place {
+/* A row's values stand behind each other in table.values, each with its 0. */
+typedef struct table_place {
     uint64_t text; /* where its first value begins */
     uint64_t line; /* in the file, from 1 */
-} place;
+} table_place;
 
 /* What libcsv's callbacks gather. */
 typedef struct reader {
@@ -129,7 +129,7 @@ static weir_status take_row(reader *r)
     weir_status status = r->rows == 0 ? begin_columns(t, r->in_row, r->err) : WEIR_OK;
     if (!status && r->in_row != t->columns)
         return data_fail(r->err, WEIR_E_FORMAT, "%s, line %zu: %zu fields where the header has %zu", t->path, r->line, r->in_row, t->columns);
-    place p = {r->row_text, r->line};
+    table_place p = {r->row_text, r->line};
     if (!status)
         status = big_append(&t->places, &p, sizeof p, t->path, r->err);
     r->rows++;
@@ -214,15 +214,13 @@ static weir_status read_rows(table *t, locale_t c_locale, weir_error *err)
 
 /* ---- Tables ---- */
 
-/* Row 0 is the header. */
-static const char *row_text(const table *t, size_t row)
-{
-    return (const char *)t->text.data + ((const place *)t->places.data)[row].text;
-}
-
+/* The first row that was read has the names. */
 static weir_status name_columns(table *t, weir_error *err)
 {
-    const char *name = row_text(t, 0);
+    big_finish(&t->text);
+    big_finish(&t->places);
+    const char *name = t->values = t->text.data;
+    t->place = (const table_place *)t->places.data + 1;
     for (size_t j = 0; j < t->columns; j++, name += strlen(name) + 1) {
         t->column[j].name = name;
         if (table_find(t, name) != j)
@@ -231,8 +229,8 @@ static weir_status name_columns(table *t, weir_error *err)
     return WEIR_OK;
 }
 
-/* Now that the kinds of the columns are known: their numbers, column by column. */
-static weir_status take_numbers(table *t, locale_t c_locale, weir_error *err)
+/* Room for the numbers, column by column, now that their kinds are known. */
+static weir_status make_numbers(table *t, weir_error *err)
 {
     size_t count = 0;
     for (size_t j = 0; j < t->columns; j++)
@@ -246,8 +244,14 @@ static weir_status take_numbers(table *t, locale_t c_locale, weir_error *err)
             t->column[j].number = next;
             next += t->rows;
         }
-    for (size_t i = 0; i < t->rows && count && !status; i++) {
-        const char *text = row_text(t, i + 1);
+    return status;
+}
+
+static weir_status take_numbers(table *t, locale_t c_locale, weir_error *err)
+{
+    weir_status status = make_numbers(t, err);
+    for (size_t i = 0; i < t->rows && t->numbers.size && !status; i++) {
+        const char *text = table_text(t, 0, i);
         for (size_t j = 0; j < t->columns; j++, text += strlen(text) + 1) {
             double *number = t->column[j].number;
             if (number && (!*text || !parse_number(text, c_locale, number + i)))
@@ -265,11 +269,8 @@ weir_status table_read(table **out, const char *path, weir_error *err)
     weir_status status = t && c_locale && (t->path = strdup(path)) ? WEIR_OK : data_no_memory(err);
     if (!status)
         status = read_rows(t, c_locale, err);
-    if (!status) {
-        big_finish(&t->text);
-        big_finish(&t->places);
+    if (!status)
         status = name_columns(t, err);
-    }
     if (!status)
         status = take_numbers(t, c_locale, err);
     if (c_locale)
@@ -293,9 +294,53 @@ void table_free(table *t)
     free(t);
 }
 
+weir_status table_in_order(table **out, const table *t, const size_t *order, weir_error *err)
+{
+    *out = calloc(1, sizeof **out);
+    table *o = *out;
+    weir_status status = o && (o->path = strdup(t->path)) && (o->column = calloc(t->columns, sizeof *o->column)) ? WEIR_OK : data_no_memory(err);
+    if (!status) {
+        o->rows = t->rows;
+        o->columns = t->columns;
+        o->values = t->values;
+        memcpy(o->column, t->column, t->columns * sizeof *o->column);
+        status = big_zeros(&o->places, t->rows * sizeof(table_place), t->path, err);
+    }
+    if (!status)
+        status = make_numbers(o, err);
+    table_place *place = status ? NULL : o->places.data;
+    for (size_t i = 0; place && i < t->rows; i++) {
+        place[i] = t->place[order[i]];
+        for (size_t j = 0; j < t->columns; j++)
+            if (o->column[j].kind == TABLE_NUMBER)
+                o->column[j].number[i] = t->column[j].number[order[i]];
+    }
+    if (!status) {
+        o->place = place;
+        return WEIR_OK;
+    }
+    table_free(o);
+    *out = NULL;
+    return status;
+}
+
+bool table_slice(table *out, const table *t, size_t begin, size_t end)
+{
+    *out = *t;
+    out->rows = end - begin;
+    out->place = t->place + begin;
+    out->column = malloc(t->columns * sizeof *out->column);
+    for (size_t j = 0; out->column && j < t->columns; j++) {
+        out->column[j] = t->column[j];
+        if (out->column[j].number)
+            out->column[j].number += begin;
+    }
+    return out->column != NULL;
+}
+
 const char *table_text(const table *t, size_t column, size_t row)
 {
-    const char *text = row_text(t, row + 1);
+    const char *text = t->values + t->place[row].text;
     while (column--)
         text += strlen(text) + 1;
     return text;
@@ -303,7 +348,7 @@ const char *table_text(const table *t, size_t column, size_t row)
 
 size_t table_line(const table *t, size_t row)
 {
-    return ((const place *)t->places.data)[row + 1].line;
+    return t->place[row].line;
 }
 
 size_t table_find(const table *t, const char *name)

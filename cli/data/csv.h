@@ -27,12 +27,18 @@ typedef struct table {
     char *path;
     size_t rows, columns;
     table_column *column;
-    big text, places, numbers; /* private */
+    const char *values;               /* the rest is private */
+    const struct table_place *place;  /* (rows) */
+    big text, places, numbers;
 } table;
 
 /* Reads a file. Fails with one sentence, which names the line, if it is empty, has a header only, is ragged or binary. */
 weir_status table_read(table **out, const char *path, weir_error *err);
 void table_free(table *t);
+/* A table of the same rows in the order order[0], order[1] ...; `t` must outlive it. */
+weir_status table_in_order(table **out, const table *t, const size_t *order, weir_error *err);
+/* Makes *out the rows [begin, end) of `t`, which must outlive it. Nothing is to be freed but out->column, with free(). False without memory. */
+bool table_slice(table *out, const table *t, size_t begin, size_t end);
 /* A value as in the file; "" where missing. Belongs to the table. Costs a walk over the row's values before it. */
 const char *table_text(const table *t, size_t column, size_t row);
 /* The line of a row in the file, from 1. */
