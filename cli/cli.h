@@ -20,6 +20,11 @@ void say(bool quiet, const char *format, ...) __attribute__((format(printf, 2, 3
 /* Flushes stdout and notices a full disk or a closed pipe: DONE or FAILED. */
 int finish_output(void);
 
+/* A number of JSON, null where it is not finite. */
+json_t *number_json(double x);
+/* Prints the object on stdout and frees it: DONE or FAILED. */
+int finish_json(json_t *object);
+
 /* Numbers of options; a bad one ends the command with a usage error. */
 double option_number(const struct argp_state *state, const char *option, const char *text, double least, double most);
 uint32_t option_count(const struct argp_state *state, const char *option, const char *text, uint32_t least, uint32_t most);

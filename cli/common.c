@@ -62,6 +62,19 @@ int finish_output(void)
     return DONE;
 }
 
+json_t *number_json(double x)
+{
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+int finish_json(json_t *object)
+{
+    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(object);
+    return finish_output();
+}
+
 /* ---- Options ---- */
 
 double option_number(const struct argp_state *state, const char *option, const char *text, double least, double most)

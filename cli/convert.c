@@ -218,12 +218,17 @@ static weir_status measure_series(const options *o, const weir_model *m, const t
 static weir_status measure_labels(const options *o, const weir_model *m, const table *t, accuracy *a, weir_error *err)
 {
     labels_result *r;
-    weir_status status = labels_classify(&r, m, t, o->from, err);
+    labels_score *s = NULL;
+    weir_status status = labels_classify(&r, m, t, o->from, 0.5, err);
+    if (!status)
+        status = labels_measure(&s, r, err);
+    bool labelled = !status && r->labelled > 0;
+    if (labelled)
+        *a = (accuracy){s->loss, s->accuracy, r->head == LABELS_MULTI ? "nats a label" : r->each_row ? "nats a row" : "nats a sequence", "accuracy"};
+    labels_score_free(s);
+    labels_result_free(r);
     if (status)
         return status;
-    *a = (accuracy){r->loss, r->accuracy, "nats a sequence", "accuracy"};
-    bool labelled = r->labelled > 0;
-    labels_result_free(r);
     return labelled ? WEIR_OK : data_fail(err, WEIR_E_FORMAT, "%s has no labels that the model knows", o->data);
 }
 
@@ -267,17 +272,12 @@ static double bytes_of(const char *path)
     return stat(path, &s) ? 0 : (double)s.st_size;
 }
 
-static json_t *number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 static json_t *side_json(const side *s)
 {
     json_t *object = json_pack("{s:s, s:I}", "weights", s->form, "bytes", (json_int_t)s->bytes);
     if (s->accuracy.unit) {
-        json_object_set_new(object, "loss", number(s->accuracy.loss));
-        json_object_set_new(object, s->accuracy.other_name, number(s->accuracy.other));
+        json_object_set_new(object, "loss", number_json(s->accuracy.loss));
+        json_object_set_new(object, s->accuracy.other_name, number_json(s->accuracy.other));
     }
     return object;
 }
@@ -290,12 +290,9 @@ static int print_json(const report *r, const options *o)
         json_object_set_new(all, "after", side_json(&r->after));
     }
     if (r->verified)
-        json_object_set_new(all, "verify", json_pack("{s:o, s:I, s:f}", "difference", number(r->difference), "numbers",
+        json_object_set_new(all, "verify", json_pack("{s:o, s:I, s:f}", "difference", number_json(r->difference), "numbers",
                                                      (json_int_t)r->numbers, "tolerance", o->tolerance));
-    json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    putchar('\n');
-    json_decref(all);
-    return finish_output();
+    return finish_json(all);
 }
 
 static int print_table(const report *r, const options *o)

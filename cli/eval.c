@@ -4,26 +4,28 @@
 #include <string.h>
 
 #include "cli.h"
-#include "data/labels.h"
 #include "data/series.h"
 #include "data/text.h"
+#include "eval_labels.h"
 
 typedef struct options {
-    const char *model, *data;
+    const char *model, *data, *plot;
     bool json;
-    double from, interval;
+    double from, interval, threshold;
     bool set_from;
     unsigned threads;
     weir_isa isa;
 } options;
 
-enum { KEY_JSON = 256, KEY_FROM, KEY_INTERVAL, KEY_THREADS, KEY_ISA };
+enum { KEY_JSON = 256, KEY_FROM, KEY_INTERVAL, KEY_THRESHOLD, KEY_PLOT, KEY_THREADS, KEY_ISA };
 
 static const struct argp_option option_list[] = {
     {"json", KEY_JSON, 0, 0, "Print JSON", 0},
     {"from", KEY_FROM, "SHARE", 0,
      "Leave out this share of the data, from its start (text and labels: 0; series: what training saw)", 0},
     {"interval", KEY_INTERVAL, "SHARE", 0, "Width of the interval whose coverage is counted (0.9; series)", 0},
+    {"threshold", KEY_THRESHOLD, "P", 0, "A sigmoid says yes from this probability on (0.5; labels)", 0},
+    {"plot", KEY_PLOT, "FILE.svg", 0, "Draw the confusion matrix and the ROC curves (labels)", 0},
     {"threads", KEY_THREADS, "N", 0, "Threads", 0},
     {"isa", KEY_ISA, "NAME", 0, "Instruction set", 0},
     {0},
@@ -39,6 +41,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->set_from = true;
         break;
     case KEY_INTERVAL: o->interval = option_number(state, "interval", arg, 0.01, 0.999); break;
+    case KEY_THRESHOLD: o->threshold = option_number(state, "threshold", arg, 0, 1); break;
+    case KEY_PLOT: o->plot = option_picture(state, "plot", arg); break;
     case KEY_THREADS: o->threads = option_count(state, "threads", arg, 1, 1024); break;
     case KEY_ISA: o->isa = option_isa(state, arg); break;
     case ARGP_KEY_ARG:
@@ -55,19 +59,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static json_t *number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
-static int print_json(json_t *object)
-{
-    json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    putchar('\n');
-    json_decref(object);
-    return finish_output();
-}
-
 static int eval_text(const options *o, const weir_model *model, const json_t *notes, const weir_parallel *parallel)
 {
     text_result r;
@@ -75,12 +66,12 @@ static int eval_text(const options *o, const weir_model *model, const json_t *no
     if (text_evaluate(model, notes, o->data, o->from, parallel, &r, &err))
         return complain("%s", err.text);
     if (r.unknown)
-        fprintf(stderr, "weir: %zu bytes (the first is 0x%02x) did not occur in the training text; they are not counted\n", r.unknown,
-                r.first_unknown);
+        fprintf(stderr, "weir: %llu bytes (one is 0x%02x) did not occur in the training text; they are not counted\n",
+                (unsigned long long)r.unknown, r.an_unknown);
     double loss = r.loss.sum / (double)r.loss.count;
     if (o->json)
-        return print_json(json_pack("{s:s, s:o, s:o, s:o, s:I, s:I}", "task", "text", "loss", number(loss), "bits", number(loss / log(2)),
-                                    "perplexity", number(exp(loss)), "count", (json_int_t)r.loss.count, "unknown", (json_int_t)r.unknown));
+        return finish_json(json_pack("{s:s, s:o, s:o, s:o, s:I, s:I}", "task", "text", "loss", number_json(loss), "bits", number_json(loss / log(2)),
+                                    "perplexity", number_json(exp(loss)), "count", (json_int_t)r.loss.count, "unknown", (json_int_t)r.unknown));
     printf("loss        %.4f nats a byte\nbits        %.4f a byte\nperplexity  %.3f\ncounted     %llu bytes\n", loss, loss / log(2), exp(loss),
            (unsigned long long)r.loss.count);
     return finish_output();
@@ -89,9 +80,9 @@ static int eval_text(const options *o, const weir_model *model, const json_t *no
 static json_t *score_json(const series_score *s, size_t horizon)
 {
     return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "horizon", (json_int_t)horizon, "points", (json_int_t)s->points,
-                     "rmse", number(s->rmse), "mae", number(s->mae), "last_rmse", number(s->last_rmse), "last_mae", number(s->last_mae),
-                     "seasonal_rmse", number(s->seasonal_rmse), "seasonal_mae", number(s->seasonal_mae), "coverage",
-                     number(s->coverage), "loss", number(s->loss));
+                     "rmse", number_json(s->rmse), "mae", number_json(s->mae), "last_rmse", number_json(s->last_rmse), "last_mae", number_json(s->last_mae),
+                     "seasonal_rmse", number_json(s->seasonal_rmse), "seasonal_mae", number_json(s->seasonal_mae), "coverage",
+                     number_json(s->coverage), "loss", number_json(s->loss));
 }
 
 static void print_score(const series_score *s, size_t horizon)
@@ -132,69 +123,15 @@ static int eval_series(const options *o, const weir_model *model)
     series_backtest_free(r);
     table_free(t);
     if (o->json)
-        return print_json(object);
+        return finish_json(object);
     json_decref(object);
     return finish_output();
-}
-
-static void print_confusion(const labels_result *r)
-{
-    printf("\ntruth (rows), answer (columns)\n%16s", "");
-    for (size_t j = 0; j < r->classes; j++)
-        printf(" %10.10s", r->class_name[j]);
-    for (size_t i = 0; i < r->classes; i++) {
-        printf("\n%16.16s", r->class_name[i]);
-        for (size_t j = 0; j < r->classes; j++)
-            printf(" %10zu", r->confusion[i * r->classes + j]);
-    }
-    putchar('\n');
-}
-
-static json_t *confusion_json(const labels_result *r)
-{
-    json_t *rows = json_array();
-    for (size_t i = 0; i < r->classes; i++) {
-        json_t *row = json_array();
-        for (size_t j = 0; j < r->classes; j++)
-            json_array_append_new(row, json_integer((json_int_t)r->confusion[i * r->classes + j]));
-        json_array_append_new(rows, row);
-    }
-    return rows;
-}
-
-static int eval_labels(const options *o, const weir_model *model)
-{
-    table *t = NULL;
-    labels_result *r = NULL;
-    weir_error err;
-    if (table_read(&t, o->data, &err) || labels_classify(&r, model, t, o->from, &err)) {
-        table_free(t);
-        return complain("%s", err.text);
-    }
-    int status;
-    if (!r->labelled)
-        status = complain("%s has no labels that the model knows", o->data);
-    else if (o->json) {
-        json_t *names = json_array();
-        for (size_t i = 0; i < r->classes; i++)
-            json_array_append_new(names, json_string(r->class_name[i]));
-        status = print_json(json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "task", "labels", "sequences", (json_int_t)r->labelled, "loss",
-                                      number(r->loss), "accuracy", number(r->accuracy), "classes", names, "confusion",
-                                      confusion_json(r)));
-    } else {
-        printf("sequences  %zu\nloss       %.4f nats\naccuracy   %.4f\n", r->labelled, r->loss, r->accuracy);
-        print_confusion(r);
-        status = finish_output();
-    }
-    labels_result_free(r);
-    table_free(t);
-    return status;
 }
 
 int cmd_eval(int argc, char **argv)
 {
     static const struct argp argp = {option_list, parse, "MODEL DATA", "Measures a model on data.", 0, 0, 0};
-    options o = {.interval = 0.9};
+    options o = {.interval = 0.9, .threshold = 0.5};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     weir_model *model;
     json_t *notes;
@@ -208,7 +145,7 @@ int cmd_eval(int argc, char **argv)
     else if (task && strcmp(task, "series") == 0)
         status = eval_series(&o, model);
     else if (task && strcmp(task, "labels") == 0)
-        status = eval_labels(&o, model);
+        status = eval_labels(&(eval_labels_options){o.data, o.plot, o.json, o.from, o.threshold}, model);
     else
         status = complain("%s does not say what data it was trained on, so it cannot be measured", o.model);
     threads_stop(&pool);

@@ -83,7 +83,7 @@ static const char *time_format(const forecast *c)
     size_t j = c->r->label_column;
     if (j == SIZE_MAX || c->t->column[j].kind != TABLE_TEXT)
         return "";
-    const char *text = c->t->column[j].text[0];
+    const char *text = table_text(c->t, j, 0);
     size_t n = strlen(text);
     bool date = n >= 7 && strspn(text, "0123456789") == 4 && text[4] == '-';
     return date && n == 7 ? "%Y-%m" : date && n == 10 ? "%Y-%m-%d" : "";
@@ -93,7 +93,7 @@ static void print_place(FILE *f, const forecast *c, size_t row)
 {
     size_t j = c->r->label_column;
     if (*time_format(c) || (j != SIZE_MAX && c->t->column[j].kind == TABLE_NUMBER))
-        fputs(row < c->t->rows ? c->t->column[j].text[row] : c->r->label[row - c->t->rows], f);
+        fputs(row < c->t->rows ? table_text(c->t, j, row) : c->r->label[row - c->t->rows], f);
     else
         fprintf(f, "%zu", row + 1);
 }

@@ -49,6 +49,17 @@ void progress_start(progress *p)
     p->epoch_start = p->start - p->elapsed;
 }
 
+void progress_reading(double share)
+{
+    if (!isatty(STDERR_FILENO))
+        return;
+    if (share < 1)
+        fprintf(stderr, "\rreading: %.0f %%\033[K", 100 * share);
+    else
+        fputs("\r\033[K", stderr);
+    fflush(stderr);
+}
+
 static void time_left(double s, char *text, size_t size)
 {
     if (s < 100)

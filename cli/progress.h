@@ -33,6 +33,8 @@ int progress_open_log(progress *p, const char *path, bool going_on);
 /* DONE, or FAILED if something could not be written. */
 int progress_close_log(progress *p, const char *path);
 void progress_start(progress *p);
+/* Shows on a terminal how much of a long text is looked through. */
+void progress_reading(double share);
 /* weir_fit.report. Returns false after an interrupt. */
 bool progress_report(void *ctx, const weir_progress *now);
 /* Takes the bar away. */

@@ -30,8 +30,8 @@ enum {
     KEY_DROPOUT, KEY_SPLIT, KEY_SEED, KEY_INIT, KEY_TARGET, KEY_THREADS, KEY_ISA, KEY_LOG, KEY_PLOT, KEY_QUIET, KEY_SCHEDULE, KEY_WARMUP,
     KEY_DECAY, KEY_MOMENTUM, KEY_PATIENCE, KEY_FORGET_BIAS, KEY_GATE, KEY_CANDIDATE, KEY_OUT_ACTIVATION, KEY_DENSE, KEY_DIRECTION,
     KEY_PROJECTION, KEY_CELL_CLIP, KEY_ACT_CLIP, KEY_COUPLED, KEY_NO_FORGET, KEY_HEAD_DROPOUT, KEY_PERIOD, KEY_TRANSFORM, KEY_HORIZON,
-    KEY_HOLDOUT, KEY_ID, KEY_LABEL, KEY_INIT_SCALE, KEY_CHECKPOINT, KEY_EVERY, KEY_CHECKPOINT_STEPS, KEY_KEEP, KEY_RESUME,
-    KEY_SHARDS, KEY_MPI
+    KEY_HOLDOUT, KEY_ID, KEY_LABEL, KEY_HEAD, KEY_EACH_ROW, KEY_CLASS_WEIGHTS, KEY_INIT_SCALE,
+    KEY_CHECKPOINT, KEY_EVERY, KEY_CHECKPOINT_STEPS, KEY_KEEP, KEY_RESUME, KEY_SHARDS, KEY_MPI
 };
 
 static const struct argp_option option_list[] = {
@@ -45,7 +45,10 @@ static const struct argp_option option_list[] = {
     {"horizon", KEY_HORIZON, "ROWS", 0, "Rows ahead that the network learns to forecast (series; default 24)", 0},
     {"holdout", KEY_HOLDOUT, "N", 0, "Last rows kept away from training, a share or a number; 0: none (series; default 0.2)", 0},
     {"id", KEY_ID, "COLUMN", 0, "Column of sequence ids (labels)", 0},
-    {"label", KEY_LABEL, "COLUMN", 0, "Column of labels (labels)", 0},
+    {"label", KEY_LABEL, "COLUMNS", 0, "Column of labels, or several of 0 and 1 by commas (labels)", 0},
+    {"head", KEY_HEAD, "NAME", 0, "auto, softmax, binary or multilabel (labels; default auto: by the labels)", 0},
+    {"each-row", KEY_EACH_ROW, 0, 0, "Every row has a label of its own (labels)", 0},
+    {"class-weights", KEY_CLASS_WEIGHTS, "WEIGHTS", 0, "none, balanced, or NAME:WEIGHT by commas (labels; default none)", 0},
     {0, 0, 0, 0, "Network", 2},
     {"hidden", KEY_HIDDEN, "N", 0, "Units of a layer (128; less for small series)", 0},
     {"layers", KEY_LAYERS, "N", 0, "Layers (2)", 0},
@@ -169,6 +172,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         break;
     case KEY_ID: t->labels.id = arg; break;
     case KEY_LABEL: t->labels.label = arg; break;
+    case KEY_HEAD: t->labels.head = (labels_head)NAME("head", labels_heads); break;
+    case KEY_EACH_ROW: t->labels.each_row = true; break;
+    case KEY_CLASS_WEIGHTS: t->labels.class_weights = arg; break;
     case KEY_HIDDEN: t->model.hidden = COUNT("hidden", 1, WEIR_MAX_UNITS); break;
     case KEY_LAYERS: t->model.layers = COUNT("layers", 1, WEIR_MAX_LAYERS); break;
     case KEY_NO_PEEPHOLES: t->model.no_peepholes = true; break;
@@ -510,6 +516,7 @@ static int open_and_run(options *o, const stopped *s)
 {
     data d = {0};
     json_t *described = NULL;
+    o->training.reading = o->quiet ? NULL : progress_reading;
     int status = share_data(o, s, &described);
     if (status == DONE)
         status = cluster_agree(o->cluster, training_open(&d, &o->training));

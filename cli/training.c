@@ -54,7 +54,7 @@ int training_open(data *d, training *t)
     if (d->task != TASK_TEXT && t->count > 1)
         return complain("a CSV is trained on alone; %zu files were named", t->count);
     weir_status status = d->task == TASK_TEXT
-                             ? text_open(&d->text, t->paths, t->count, &(text_options){t->split, t->batch, t->steps}, &err)
+                             ? text_open(&d->text, t->paths, t->count, &(text_options){t->split, t->batch, t->steps, t->reading}, &err)
                              : open_table(d, t, &err);
     if (status)
         return complain("%s", err.text);

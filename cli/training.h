@@ -23,6 +23,7 @@ typedef struct training {
     weir_train_config train;
     bool set_forget_bias;
     float forget_bias;
+    void (*reading)(double share); /* told how much of a long text is looked through; may be NULL */
     series_options series;
     labels_options labels;
 } training;

@@ -41,16 +41,17 @@ bool columns_is_calendar(const table *t, size_t j)
     return only_grows(t, j) || is_one_of(t->column[j].name, names);
 }
 
-static bool all_different(const table_column *c, size_t rows)
+static bool all_different(const table *t, size_t column)
 {
-    if (c->missing)
+    size_t rows = t->rows;
+    if (t->column[column].missing)
         return false;
     for (size_t i = 1; i < rows; i++) /* dates differ from their neighbours; a full comparison of the first rows settles the rest */
-        if (strcmp(c->text[i], c->text[i - 1]) == 0)
+        if (strcmp(table_text(t, column, i), table_text(t, column, i - 1)) == 0)
             return false;
     for (size_t i = 0; i < rows && i < 1000; i++)
         for (size_t j = 0; j < i; j++)
-            if (strcmp(c->text[i], c->text[j]) == 0)
+            if (strcmp(table_text(t, column, i), table_text(t, column, j)) == 0)
                 return false;
     return true;
 }
@@ -59,7 +60,7 @@ static bool all_different(const table_column *c, size_t rows)
 static bool labels_rows(const table *t, size_t j)
 {
     const table_column *c = t->column + j;
-    return c->kind == TABLE_TEXT ? all_different(c, t->rows) : c->kind == TABLE_NUMBER && is_counter(c, t->rows);
+    return c->kind == TABLE_TEXT ? all_different(t, j) : c->kind == TABLE_NUMBER && is_counter(c, t->rows);
 }
 
 static void push(columns *c, column_input input)
@@ -92,17 +93,18 @@ static weir_status choose_text(columns *c, const table *t, size_t j, const bool 
 {
     const table_column *col = t->column + j;
     column_input in = {.column = j};
-    char *value[MOST_VALUES];
+    const char *value[MOST_VALUES];
     for (size_t i = 0; i < t->rows; i++) {
-        if (!trains[i] || !*col->text[i])
+        const char *text = trains[i] ? table_text(t, j, i) : "";
+        if (!*text)
             continue;
         size_t k = 0;
-        while (k < in.values && strcmp(value[k], col->text[i]) != 0)
+        while (k < in.values && strcmp(value[k], text) != 0)
             k++;
         if (k == MOST_VALUES)
             return WEIR_OK;
         if (k == in.values)
-            value[in.values++] = (char *)col->text[i];
+            value[in.values++] = text;
     }
     if (in.values < 2)
         return WEIR_OK;
@@ -116,13 +118,21 @@ static weir_status choose_text(columns *c, const table *t, size_t j, const bool 
     return WEIR_OK;
 }
 
-weir_status columns_choose(columns *c, const table *t, size_t skip1, size_t skip2, const bool *trains, weir_error *err)
+static bool skipped(size_t j, const size_t *skip, size_t skips)
+{
+    for (size_t i = 0; i < skips; i++)
+        if (skip[i] == j)
+            return true;
+    return false;
+}
+
+weir_status columns_choose(columns *c, const table *t, const size_t *skip, size_t skips, const bool *trains, weir_error *err)
 {
     *c = (columns){.label = SIZE_MAX};
     c->input = calloc(t->columns + 1, sizeof *c->input);
     weir_status status = c->input ? WEIR_OK : data_no_memory(err);
     for (size_t j = 0; j < t->columns && !status; j++) {
-        if (j == skip1 || j == skip2)
+        if (skipped(j, skip, skips))
             continue;
         if (c->label == SIZE_MAX && labels_rows(t, j))
             c->label = j;
@@ -216,28 +226,44 @@ weir_status columns_read(columns *c, const json_t *notes, const table *t, weir_e
     return WEIR_OK;
 }
 
+/* The rows [from, end) of one input at its place in x. *last: the last known value, carried on. */
+static void fill_input(const column_input *in, const table *t, size_t from, size_t end, bool carry, double *last, float *x, size_t stride)
+{
+    const double *number = t->column[in->column].number;
+    for (size_t row = from; row < end; row++) {
+        float *out = x + row * stride;
+        if (in->value) {
+            const char *text = table_text(t, in->column, row);
+            for (size_t k = 0; k < in->values; k++)
+                out[k] = strcmp(in->value[k], text) == 0;
+            continue;
+        }
+        double now = number ? number[row] : (double)NAN;
+        bool missing = isnan(now);
+        *last = missing ? (carry ? *last : in->mean) : now;
+        out[0] = (float)((*last - in->mean) / in->deviation);
+        if (in->flag)
+            out[1] = missing;
+    }
+}
+
+/* By blocks of rows, so that a table larger than memory is gone through once for some columns, not once for each. */
 void columns_fill(const columns *c, const table *t, bool carry, float *x, size_t stride)
 {
+    enum { TOGETHER = 32, ROWS = 1024 };
     size_t at = 0;
-    for (size_t i = 0; i < c->count; i++) {
-        const column_input *in = c->input + i;
-        const table_column *col = t->column + in->column;
-        double last = in->mean;
-        for (size_t row = 0; row < t->rows; row++) {
-            float *out = x + row * stride + at;
-            if (in->value) {
-                for (size_t k = 0; k < in->values; k++)
-                    out[k] = strcmp(in->value[k], col->text[row]) == 0;
-                continue;
-            }
-            double now = col->number ? col->number[row] : (double)NAN;
-            bool missing = isnan(now);
-            last = missing ? (carry ? last : in->mean) : now;
-            out[0] = (float)((last - in->mean) / in->deviation);
-            if (in->flag)
-                out[1] = missing;
+    for (size_t first = 0; first < c->count; first += TOGETHER) {
+        size_t some = c->count - first < TOGETHER ? c->count - first : TOGETHER, place[TOGETHER];
+        double last[TOGETHER];
+        for (size_t i = 0; i < some; i++) {
+            const column_input *in = c->input + first + i;
+            place[i] = at;
+            last[i] = in->mean;
+            at += in->value ? in->values : 1 + (size_t)in->flag;
         }
-        at += in->value ? in->values : 1 + (size_t)in->flag;
+        for (size_t row = 0; row < t->rows; row += ROWS)
+            for (size_t i = 0; i < some; i++)
+                fill_input(c->input + first + i, t, row, row + ROWS < t->rows ? row + ROWS : t->rows, carry, last + i, x + place[i], stride);
     }
 }
 
@@ -289,7 +315,7 @@ char *columns_next_label(const columns *c, const table *t, size_t ahead)
         return strdup(text);
     }
     bool dated = c->label != SIZE_MAX && t->rows > 1 &&
-                 next_date(t->column[c->label].text[t->rows - 2], t->column[c->label].text[t->rows - 1], ahead, text, sizeof text);
+                 next_date(table_text(t, c->label, t->rows - 2), table_text(t, c->label, t->rows - 1), ahead, text, sizeof text);
     if (!dated)
         snprintf(text, sizeof text, "+%zu", ahead);
     return strdup(text);

@@ -29,8 +29,8 @@ typedef struct columns {
     size_t label; /* column that labels the rows, or SIZE_MAX */
 } columns;
 
-/* Chooses from the rows marked in `trains`; leaves out the columns skip1 and skip2. */
-weir_status columns_choose(columns *c, const table *t, size_t skip1, size_t skip2, const bool *trains, weir_error *err);
+/* Chooses from the rows marked in `trains`; leaves out the columns skip[0 .. skips - 1]. */
+weir_status columns_choose(columns *c, const table *t, const size_t *skip, size_t skips, const bool *trains, weir_error *err);
 void columns_free(columns *c);
 json_t *columns_json(const columns *c);
 /* From a model's notes; finds the columns in this table. */

@@ -4,61 +4,136 @@
 #include <csv.h>
 #include <locale.h>
 #include <math.h>
-#include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "data/fail.h"
 
+/* A row's values stand behind each other in table.values, each with its 0. */
+typedef struct table_place {
+    uint64_t text; /* where its first value begins */
+    uint64_t line; /* in the file, from 1 */
+} table_place;
+
 /* What libcsv's callbacks gather. */
 typedef struct reader {
-    const char *path;
-    char *text; /* the fields, one behind the other, each with its 0 */
-    size_t used, room;
-    size_t *field; /* offsets into text */
-    size_t fields, field_room;
-    size_t columns, in_row, rows; /* rows: finished ones, the header among them */
-    size_t line, *line_of, line_room;
+    table *t;
+    locale_t c_locale;
+    size_t in_row, rows; /* values of the row at work; finished rows, the header among them */
+    size_t row_text;     /* where the row at work begins */
+    bool blank;          /* it has no character so far */
+    size_t line;
     weir_error *err;
     weir_status status;
 } reader;
 
-/* Makes room for one more item of `size` bytes. */
-static bool grow(void **array, size_t *room, size_t needed, size_t size)
+/* ---- Values ---- */
+
+static bool is_missing(const char *text)
 {
-    if (needed <= *room)
-        return true;
-    size_t more = *room ? 2 * *room : 1024;
-    while (more < needed)
-        more *= 2;
-    void *bigger = realloc(*array, more * size);
-    if (!bigger)
+    static const char *const marks[] = {"", "na", "n/a", "nan", "null", "none", "?"};
+    if (*text && !strchr("nN?", *text))
         return false;
-    *array = bigger;
-    *room = more;
-    return true;
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (strcasecmp(text, marks[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Sign, digits, point, digits: at most 15 digits that count and 22 places, where the quotient of two exact numbers is the nearest one
+ * (Clinger 1990). False for all other texts, numbers or not. */
+static bool parse_decimal(const char *text, double *value)
+{
+    static const double power[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    bool minus = *text == '-', point = false;
+    size_t digits = 0, places = 0;
+    uint64_t whole = 0;
+    for (text += minus || *text == '+'; *text; text++) {
+        if (*text == '.' && !point) {
+            point = true;
+            continue;
+        }
+        if (*text < '0' || *text > '9' || digits == 15)
+            return false;
+        whole = 10 * whole + (uint64_t)(*text - '0');
+        digits++;
+        places += point;
+    }
+    *value = (double)whole / power[places];
+    if (minus)
+        *value = -*value;
+    return digits > 0;
+}
+
+/* A finite number in the C notation, whatever the locale. */
+static bool parse_number(const char *text, locale_t c_locale, double *value)
+{
+    char *end;
+    if (parse_decimal(text, value))
+        return true;
+    if (text[strspn(text, "+-.0123456789eE")])
+        return false; /* hexadecimal, infinities and words are text */
+    *value = strtod_l(text, &end, c_locale);
+    return end != text && !*end && isfinite(*value);
+}
+
+/* ---- Rows ---- */
+
+/* What a value says of the kind of its column. A missing one becomes "". */
+static void judge_value(reader *r, char *text)
+{
+    table *t = r->t;
+    double value;
+    if (r->rows == 0 || r->in_row >= t->columns)
+        return;
+    table_column *c = t->column + r->in_row;
+    if (is_missing(text)) {
+        *text = 0;
+        c->missing++;
+    } else if (c->kind != TABLE_TEXT)
+        c->kind = parse_number(text, r->c_locale, &value) ? TABLE_NUMBER : TABLE_TEXT;
 }
 
 static void on_field(void *bytes, size_t size, void *context)
 {
     reader *r = context;
-    if (r->status)
+    table *t = r->t;
+    if (r->status || (r->status = big_reserve(&t->text, size + 1, t->path, r->err)) != WEIR_OK)
         return;
-    void *text = r->text, *field = r->field;
-    bool good = grow(&text, &r->room, r->used + size + 1, 1) && grow(&field, &r->field_room, r->fields + 1, sizeof *r->field);
-    r->text = text;
-    r->field = field;
-    if (!good) {
-        r->status = data_no_memory(r->err);
-        return;
-    }
-    r->field[r->fields++] = r->used;
+    char *text = (char *)t->text.data + t->text.size;
     if (size)
-        memcpy(r->text + r->used, bytes, size);
-    r->text[r->used + size] = 0;
-    r->used += size + 1;
+        memcpy(text, bytes, size);
+    text[size] = 0;
+    r->blank &= !*text;
+    judge_value(r, text);
+    t->text.size += strlen(text) + 1;
     r->in_row++;
+}
+
+static weir_status begin_columns(table *t, size_t columns, weir_error *err)
+{
+    t->columns = columns;
+    t->column = calloc(columns, sizeof *t->column);
+    for (size_t j = 0; t->column && j < columns; j++)
+        t->column[j].kind = TABLE_MISSING;
+    return t->column ? WEIR_OK : data_no_memory(err);
+}
+
+static weir_status take_row(reader *r)
+{
+    table *t = r->t;
+    weir_status status = r->rows == 0 ? begin_columns(t, r->in_row, r->err) : WEIR_OK;
+    if (!status && r->in_row != t->columns)
+        return data_fail(r->err, WEIR_E_FORMAT, "%s, line %zu: %zu fields where the header has %zu", t->path, r->line, r->in_row, t->columns);
+    table_place p = {r->row_text, r->line};
+    if (!status)
+        status = big_append(&t->places, &p, sizeof p, t->path, r->err);
+    r->rows++;
+    return status;
 }
 
 static void on_row(int terminator, void *context)
@@ -67,144 +142,139 @@ static void on_row(int terminator, void *context)
     (void)terminator;
     if (r->status)
         return;
-    size_t n = r->in_row;
+    if (r->in_row == 1 && r->blank && r->t->columns != 1) /* a line of blanks */
+        r->t->text.size = r->row_text;
+    else
+        r->status = take_row(r);
+    r->row_text = r->t->text.size;
     r->in_row = 0;
-    if (n == 1 && r->columns != 1 && !r->text[r->field[r->fields - 1]]) { /* a line of blanks */
-        r->fields--;
-        return;
-    }
-    if (r->rows == 0)
-        r->columns = n;
-    if (n != r->columns) {
-        r->status = data_fail(r->err, WEIR_E_FORMAT, "%s, line %zu: %zu fields where the header has %zu", r->path, r->line, n, r->columns);
-        return;
-    }
-    void *lines = r->line_of;
-    if (!grow(&lines, &r->line_room, r->rows + 1, sizeof *r->line_of)) {
-        r->status = data_no_memory(r->err);
-        return;
-    }
-    r->line_of = lines;
-    r->line_of[r->rows++] = r->line;
+    r->blank = true;
 }
 
-/* Line by line, so that an error can name its line; a quoted field may run over several. */
-static weir_status parse(reader *r, const unsigned char *bytes, size_t size)
+/* ---- Files ---- */
+
+/* Gives the parser a piece line by line, so that an error can name its line; a quoted field may run over several. */
+static void parse_piece(reader *r, struct csv_parser *parser, const char *bytes, size_t size)
 {
-    struct csv_parser parser;
-    if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI))
-        return data_no_memory(r->err);
+    if (memchr(bytes, 0, size)) {
+        r->status = data_fail(r->err, WEIR_E_FORMAT, "%s holds binary data, not a table in text", r->t->path);
+        return;
+    }
     for (size_t at = 0; at < size && !r->status;) {
-        const unsigned char *end = memchr(bytes + at, '\n', size - at);
+        const char *end = memchr(bytes + at, '\n', size - at);
         size_t n = end ? (size_t)(end - bytes) + 1 - at : size - at;
-        r->line++;
-        if (csv_parse(&parser, bytes + at, n, on_field, on_row, r) != n && !r->status)
-            r->status = data_fail(r->err, WEIR_E_FORMAT, "%s, line %zu: a quote stands in the middle of a field", r->path, r->line);
+        if (csv_parse(parser, bytes + at, n, on_field, on_row, r) != n && !r->status)
+            r->status = data_fail(r->err, WEIR_E_FORMAT, "%s, line %zu: a quote stands in the middle of a field", r->t->path, r->line);
+        r->line += end != NULL;
         at += n;
     }
-    if (!r->status && csv_fini(&parser, on_field, on_row, r) && !r->status)
-        r->status = data_fail(r->err, WEIR_E_FORMAT, "%s: a quoted field does not end", r->path);
-    csv_free(&parser);
+}
+
+static weir_status parse_file(reader *r, struct csv_parser *parser, int fd)
+{
+    enum { PIECE = 1 << 20 };
+    char *piece = malloc(PIECE);
+    r->status = piece ? WEIR_OK : data_no_memory(r->err);
+    r->line = 1;
+    bool first = true;
+    for (size_t got = PIECE; got == PIECE && !r->status; first = false) {
+        r->status = data_read(fd, r->t->path, piece, PIECE, &got, r->err);
+        size_t mark = first && got >= 3 && memcmp(piece, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+        if (!r->status)
+            parse_piece(r, parser, piece + mark, got - mark);
+    }
+    free(piece);
+    if (!r->status && csv_fini(parser, on_field, on_row, r) && !r->status)
+        r->status = data_fail(r->err, WEIR_E_FORMAT, "%s: a quoted field does not end", r->t->path);
     return r->status;
 }
 
-static bool is_missing(const char *text)
+static weir_status read_rows(table *t, locale_t c_locale, weir_error *err)
 {
-    static const char *const marks[] = {"", "na", "n/a", "nan", "null", "none", "?"};
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-        if (strcasecmp(text, marks[i]) == 0)
-            return true;
-    return false;
-}
-
-/* A finite number in the C notation, whatever the locale. */
-static bool parse_number(const char *text, locale_t c_locale, double *value)
-{
-    char *end;
-    if (text[strspn(text, "+-.0123456789eE")])
-        return false; /* hexadecimal, infinities and words are text */
-    *value = strtod_l(text, &end, c_locale);
-    return end != text && !*end && isfinite(*value);
-}
-
-static weir_status make_column(table *t, const reader *r, size_t j, locale_t c_locale, weir_error *err)
-{
-    table_column *c = t->column + j;
-    c->name = t->bytes + r->field[j];
-    c->text = malloc(t->rows * sizeof *c->text);
-    c->number = malloc(t->rows * sizeof *c->number);
-    if (!c->text || !c->number)
-        return data_no_memory(err);
-    bool numbers = true;
-    for (size_t i = 0; i < t->rows; i++) {
-        const char *text = t->bytes + r->field[(i + 1) * t->columns + j];
-        bool missing = is_missing(text);
-        c->text[i] = missing ? "" : text;
-        c->number[i] = (double)NAN;
-        c->missing += missing;
-        if (!missing && numbers)
-            numbers = parse_number(text, c_locale, c->number + i);
+    uint64_t size;
+    int fd = data_open(t->path, &size, err);
+    if (fd < 0)
+        return err->status;
+    reader r = {.t = t, .c_locale = c_locale, .err = err, .blank = true};
+    struct csv_parser parser;
+    if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI))
+        r.status = data_no_memory(err);
+    else {
+        parse_file(&r, &parser, fd);
+        csv_free(&parser);
     }
-    c->kind = c->missing == t->rows ? TABLE_MISSING : numbers ? TABLE_NUMBER : TABLE_TEXT;
-    if (c->kind != TABLE_NUMBER) {
-        free(c->number);
-        c->number = NULL;
+    close(fd);
+    if (!r.status && r.rows == 0)
+        return data_fail(err, WEIR_E_FORMAT, "%s is empty", t->path);
+    if (!r.status && r.rows == 1)
+        return data_fail(err, WEIR_E_FORMAT, "%s has one line only; a header and rows of data are needed", t->path);
+    t->rows = r.rows ? r.rows - 1 : 0;
+    return r.status;
+}
+
+/* ---- Tables ---- */
+
+/* The first row that was read has the names. */
+static weir_status name_columns(table *t, weir_error *err)
+{
+    big_finish(&t->text);
+    big_finish(&t->places);
+    const char *name = t->values = t->text.data;
+    t->place = (const table_place *)t->places.data + 1;
+    for (size_t j = 0; j < t->columns; j++, name += strlen(name) + 1) {
+        t->column[j].name = name;
+        if (table_find(t, name) != j)
+            return data_fail(err, WEIR_E_FORMAT, "%s: two columns have the name \"%s\"", t->path, name);
     }
     return WEIR_OK;
 }
 
-/* Takes over the reader's text. */
-static weir_status make_table(table *t, reader *r, weir_error *err)
+/* Room for the numbers, column by column, now that their kinds are known. */
+static weir_status make_numbers(table *t, weir_error *err)
 {
-    if (r->rows == 0)
-        return data_fail(err, WEIR_E_FORMAT, "%s is empty", r->path);
-    if (r->rows == 1)
-        return data_fail(err, WEIR_E_FORMAT, "%s has one line only; a header and rows of data are needed", r->path);
-    t->rows = r->rows - 1;
-    t->columns = r->columns;
-    t->bytes = r->text;
-    r->text = NULL;
-    t->path = strdup(r->path);
-    t->line = malloc(t->rows * sizeof *t->line);
-    t->column = calloc(t->columns, sizeof *t->column);
-    if (!t->path || !t->line || !t->column)
+    size_t count = 0;
+    for (size_t j = 0; j < t->columns; j++)
+        count += t->column[j].kind == TABLE_NUMBER;
+    if (count && t->rows > SIZE_MAX / sizeof(double) / count)
         return data_no_memory(err);
-    memcpy(t->line, r->line_of + 1, t->rows * sizeof *t->line);
-    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    weir_status status = c_locale ? WEIR_OK : data_no_memory(err);
+    weir_status status = big_zeros(&t->numbers, count * t->rows * sizeof(double), t->path, err);
+    double *next = t->numbers.data;
     for (size_t j = 0; j < t->columns && !status; j++)
-        status = make_column(t, r, j, c_locale, err);
-    if (c_locale)
-        freelocale(c_locale);
-    for (size_t j = 0; j < t->columns && !status; j++)
-        if (table_find(t, t->column[j].name) != j)
-            status = data_fail(err, WEIR_E_FORMAT, "%s: two columns have the name \"%s\"", r->path, t->column[j].name);
+        if (t->column[j].kind == TABLE_NUMBER) {
+            t->column[j].number = next;
+            next += t->rows;
+        }
+    return status;
+}
+
+static weir_status take_numbers(table *t, locale_t c_locale, weir_error *err)
+{
+    weir_status status = make_numbers(t, err);
+    for (size_t i = 0; i < t->rows && t->numbers.size && !status; i++) {
+        const char *text = table_text(t, 0, i);
+        for (size_t j = 0; j < t->columns; j++, text += strlen(text) + 1) {
+            double *number = t->column[j].number;
+            if (number && (!*text || !parse_number(text, c_locale, number + i)))
+                number[i] = (double)NAN;
+        }
+    }
     return status;
 }
 
 weir_status table_read(table **out, const char *path, weir_error *err)
 {
     *out = NULL;
-    unsigned char *bytes;
-    size_t size;
-    weir_status status = data_read_file(path, &bytes, &size, err);
-    if (status)
-        return status;
-    size_t mark = size >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    reader r = {.path = path, .err = err};
     table *t = calloc(1, sizeof *t);
-    if (!t)
-        status = data_no_memory(err);
-    else if (memchr(bytes, 0, size))
-        status = data_fail(err, WEIR_E_FORMAT, "%s holds binary data, not a table in text", path);
+    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    weir_status status = t && c_locale && (t->path = strdup(path)) ? WEIR_OK : data_no_memory(err);
     if (!status)
-        status = parse(&r, bytes + mark, size - mark);
+        status = read_rows(t, c_locale, err);
     if (!status)
-        status = make_table(t, &r, err);
-    free(bytes);
-    free(r.text);
-    free(r.field);
-    free(r.line_of);
+        status = name_columns(t, err);
+    if (!status)
+        status = take_numbers(t, c_locale, err);
+    if (c_locale)
+        freelocale(c_locale);
     if (status)
         table_free(t);
     else
@@ -216,15 +286,69 @@ void table_free(table *t)
 {
     if (!t)
         return;
-    for (size_t j = 0; t->column && j < t->columns; j++) {
-        free(t->column[j].text);
-        free(t->column[j].number);
-    }
+    big_free(&t->text);
+    big_free(&t->places);
+    big_free(&t->numbers);
     free(t->column);
-    free(t->line);
     free(t->path);
-    free(t->bytes);
     free(t);
+}
+
+weir_status table_in_order(table **out, const table *t, const size_t *order, weir_error *err)
+{
+    *out = calloc(1, sizeof **out);
+    table *o = *out;
+    weir_status status = o && (o->path = strdup(t->path)) && (o->column = calloc(t->columns, sizeof *o->column)) ? WEIR_OK : data_no_memory(err);
+    if (!status) {
+        o->rows = t->rows;
+        o->columns = t->columns;
+        o->values = t->values;
+        memcpy(o->column, t->column, t->columns * sizeof *o->column);
+        status = big_zeros(&o->places, t->rows * sizeof(table_place), t->path, err);
+    }
+    if (!status)
+        status = make_numbers(o, err);
+    table_place *place = status ? NULL : o->places.data;
+    for (size_t i = 0; place && i < t->rows; i++) {
+        place[i] = t->place[order[i]];
+        for (size_t j = 0; j < t->columns; j++)
+            if (o->column[j].kind == TABLE_NUMBER)
+                o->column[j].number[i] = t->column[j].number[order[i]];
+    }
+    if (!status) {
+        o->place = place;
+        return WEIR_OK;
+    }
+    table_free(o);
+    *out = NULL;
+    return status;
+}
+
+bool table_slice(table *out, const table *t, size_t begin, size_t end)
+{
+    *out = *t;
+    out->rows = end - begin;
+    out->place = t->place + begin;
+    out->column = malloc(t->columns * sizeof *out->column);
+    for (size_t j = 0; out->column && j < t->columns; j++) {
+        out->column[j] = t->column[j];
+        if (out->column[j].number)
+            out->column[j].number += begin;
+    }
+    return out->column != NULL;
+}
+
+const char *table_text(const table *t, size_t column, size_t row)
+{
+    const char *text = t->values + t->place[row].text;
+    while (column--)
+        text += strlen(text) + 1;
+    return text;
+}
+
+size_t table_line(const table *t, size_t row)
+{
+    return t->place[row].line;
 }
 
 size_t table_find(const table *t, const char *name)

@@ -6,216 +6,76 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "data/columns.h"
 #include "data/fail.h"
-
-/* One sequence: its rows in the order of the file. */
-typedef struct sequence {
-    const char *id;
-    size_t *row, rows;
-    size_t class; /* SIZE_MAX: none */
-} sequence;
-
-/* All sequences of a table. */
-typedef struct sequences {
-    sequence *list;
-    size_t count, longest;
-    size_t *rows; /* all rows, sequence by sequence */
-} sequences;
+#include "data/labels_data.h"
 
 struct labels {
     columns inputs;
-    char *id_name, *label_name;
-    char **class_name;
-    size_t classes;
+    char *id_name;
+    truth y;
     sequences s;
     float *data; /* [table rows][width] */
+    big data_memory;
     size_t train, batch;
     uint64_t seed;
-    size_t *order; /* of the training sequences; each epoch shuffles that of the epoch before, the first one that of the file */
-    uint32_t shuffled; /* epochs that did so */
+    size_t *order; /* of the training sequences, shuffled anew each epoch */
+    uint32_t shuffled; /* the epoch whose order it is */
     float *x;
-    uint32_t *lengths, *truth;
+    uint32_t *lengths, *classes;
+    float *targets;
+    float *class_weights; /* [outputs]; NULL: none */
     weir_source train_source, valid_source;
-    char summary[1024];
+    char summary[2048];
 };
-
-/* ---- Finding columns and sequences ---- */
-
-static size_t find_column(const table *t, const char *wanted, const char *const *usual)
-{
-    if (wanted)
-        return table_find(t, wanted);
-    for (; *usual; usual++)
-        for (size_t j = 0; j < t->columns; j++)
-            if (strcasecmp(t->column[j].name, *usual) == 0)
-                return j;
-    return SIZE_MAX;
-}
-
-static size_t find_id(const table *t, const char *wanted)
-{
-    static const char *const usual[] = {"id", "sequence", "sequence_id", "series", "series_id", NULL};
-    return find_column(t, wanted, usual);
-}
-
-static size_t find_label(const table *t, const char *wanted)
-{
-    static const char *const usual[] = {"label", "class", "target", "category", NULL};
-    return find_column(t, wanted, usual);
-}
 
 bool labels_match(const table *t, const labels_options *o)
 {
-    return find_id(t, o->id) != SIZE_MAX && find_label(t, o->label) != SIZE_MAX;
+    label_columns c = {0};
+    weir_error err;
+    bool found = labels_find_id(t, o->id) != SIZE_MAX && !label_columns_find(&c, t, o->label, &err);
+    label_columns_free(&c);
+    return found;
 }
 
-static weir_status need_column(const table *t, size_t j, const char *wanted, const char *what, weir_error *err)
+static size_t outputs_of(const labels *l)
 {
-    if (j != SIZE_MAX)
-        return WEIR_OK;
-    if (wanted)
-        return data_fail(err, WEIR_E_FORMAT, "%s has no column \"%s\"", t->path, wanted);
-    return data_fail(err, WEIR_E_FORMAT, "%s has no column of %ss; name it with --%s", t->path, what, what);
-}
-
-typedef struct tagged {
-    const char *id;
-    size_t row;
-} tagged;
-
-static int by_id(const void *a, const void *b)
-{
-    const tagged *x = a, *y = b;
-    int order = strcmp(x->id, y->id);
-    return order ? order : (x->row > y->row) - (x->row < y->row);
-}
-
-static int by_first_row(const void *a, const void *b)
-{
-    const sequence *x = a, *y = b;
-    return (x->row[0] > y->row[0]) - (x->row[0] < y->row[0]);
-}
-
-static void sequences_free(sequences *s)
-{
-    free(s->list);
-    free(s->rows);
-    *s = (sequences){0};
-}
-
-/* Groups rows by id; sequences stand in the order of their first rows. */
-static weir_status sequences_find(sequences *s, const table *t, size_t id, weir_error *err)
-{
-    tagged *all = malloc(t->rows * sizeof *all);
-    s->list = calloc(t->rows, sizeof *s->list);
-    s->rows = malloc(t->rows * sizeof *s->rows);
-    if (!all || !s->list || !s->rows) {
-        free(all);
-        return data_no_memory(err);
-    }
-    for (size_t i = 0; i < t->rows; i++)
-        all[i] = (tagged){t->column[id].text[i], i};
-    qsort(all, t->rows, sizeof *all, by_id);
-    for (size_t i = 0; i < t->rows; i++) {
-        s->rows[i] = all[i].row;
-        if (i == 0 || strcmp(all[i].id, all[i - 1].id) != 0)
-            s->list[s->count++] = (sequence){.id = all[i].id, .row = s->rows + i, .class = SIZE_MAX};
-        sequence *last = s->list + s->count - 1;
-        last->rows++;
-        if (last->rows > s->longest)
-            s->longest = last->rows;
-    }
-    free(all);
-    qsort(s->list, s->count, sizeof *s->list, by_first_row);
-    return WEIR_OK;
-}
-
-/* The label of a sequence, the same in all its rows; NULL: missing. */
-static weir_status label_of(const table *t, const sequence *s, size_t label, const char **text, weir_error *err)
-{
-    *text = NULL;
-    for (size_t i = 0; i < s->rows; i++) {
-        const char *now = t->column[label].text[s->row[i]];
-        if (*now && *text && strcmp(now, *text) != 0)
-            return data_fail(err, WEIR_E_FORMAT, "%s, line %zu: sequence \"%s\" has the label \"%s\" here and \"%s\" before", t->path,
-                             t->line[s->row[i]], s->id, now, *text);
-        if (*now)
-            *text = now;
-    }
-    return WEIR_OK;
-}
-
-static size_t class_of(char *const *names, size_t n, const char *text)
-{
-    for (size_t i = 0; text && i < n; i++)
-        if (strcmp(names[i], text) == 0)
-            return i;
-    return SIZE_MAX;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The classes in the order of their names, found in all labelled sequences. */
-static weir_status find_classes(labels *l, const table *t, size_t label, weir_error *err)
-{
-    enum { MOST_CLASSES = 1000 };
-    l->class_name = calloc(MOST_CLASSES + 1, sizeof *l->class_name);
-    if (!l->class_name)
-        return data_no_memory(err);
-    for (size_t i = 0; i < l->s.count; i++) {
-        const char *text;
-        weir_status status = label_of(t, l->s.list + i, label, &text, err);
-        if (status)
-            return status;
-        if (!text || class_of(l->class_name, l->classes, text) != SIZE_MAX)
-            continue;
-        if (l->classes == MOST_CLASSES)
-            return data_fail(err, WEIR_E_FORMAT, "%s has more than %d different labels in column \"%s\"", t->path, (int)MOST_CLASSES,
-                             t->column[label].name);
-        if (!(l->class_name[l->classes++] = strdup(text)))
-            return data_no_memory(err);
-    }
-    if (l->classes < 2)
-        return data_fail(err, WEIR_E_FORMAT, "%s has %zu different labels in column \"%s\"; at least 2 are needed", t->path, l->classes,
-                         t->column[label].name);
-    qsort(l->class_name, l->classes, sizeof *l->class_name, by_name);
-    for (size_t i = 0; i < l->s.count; i++) {
-        const char *text;
-        label_of(t, l->s.list + i, label, &text, err);
-        l->s.list[i].class = class_of(l->class_name, l->classes, text);
-    }
-    return WEIR_OK;
+    return l->y.head == LABELS_BINARY ? 1 : l->y.names.count;
 }
 
 /* ---- Batches ---- */
 
-/* x[steps][count][width] and lengths of some sequences. */
-static void put_sequences(const sequence *list, const size_t *pick, size_t count, size_t steps, const float *data, size_t width, float *x,
-                          uint32_t *lengths)
+/* What the labels of an item are to the network, at row `to` of the batch's targets. */
+static void put_truth(labels *l, size_t item, size_t to)
 {
-    memset(x, 0, steps * count * width * sizeof *x);
-    for (size_t w = 0; w < count; w++) {
-        const sequence *s = list + pick[w];
-        lengths[w] = (uint32_t)s->rows;
-        for (size_t step = 0; step < s->rows; step++)
-            memcpy(x + (step * count + w) * width, data + s->row[step] * width, width * sizeof *x);
-    }
+    size_t n = l->y.names.count;
+    if (l->y.head == LABELS_SOFTMAX)
+        l->classes[to] = l->y.class[item];
+    else if (l->y.head == LABELS_BINARY)
+        l->targets[to] = l->y.class[item] == UINT32_MAX ? (float)NAN : (float)l->y.class[item];
+    else
+        for (size_t j = 0; j < n; j++)
+            l->targets[to * n + j] = l->y.flag[item * n + j] < 0 ? (float)NAN : (float)l->y.flag[item * n + j];
 }
 
 static void get_sequences(labels *l, const size_t *pick, size_t count, weir_batch *batch)
 {
-    put_sequences(l->s.list, pick, count, l->s.longest, l->data, l->inputs.width, l->x, l->lengths);
+    sequences_put(l->s.list, pick, count, l->s.longest, l->data, l->inputs.width, l->x, l->lengths);
     for (size_t w = 0; w < count; w++) {
-        size_t class = l->s.list[pick[w]].class;
-        l->truth[w] = class == SIZE_MAX ? UINT32_MAX : (uint32_t)class;
+        const sequence *s = l->s.list + pick[w];
+        size_t step = 0;
+        if (!l->y.each_row)
+            put_truth(l, pick[w], w);
+        for (size_t i = 0; l->y.each_row && i < s->runs; i++)
+            for (size_t k = 0; k < s->run[i].rows; k++, step++)
+                put_truth(l, s->run[i].first + k, step * count + w);
     }
-    *batch = (weir_batch){.steps = l->s.longest, .rows = count, .x = l->x, .lengths = l->lengths, .classes = l->truth};
+    *batch = (weir_batch){.steps = l->s.longest, .rows = count, .x = l->x, .lengths = l->lengths};
+    if (l->y.head == LABELS_SOFTMAX)
+        batch->classes = l->classes;
+    else
+        batch->targets = l->targets;
 }
 
 static size_t some_of(size_t all, size_t index, size_t batch)
@@ -224,7 +84,7 @@ static size_t some_of(size_t all, size_t index, size_t batch)
     return left < batch ? left : batch;
 }
 
-/* Fisher & Yates 1938, with splitmix64's finaliser. */
+/* Fisher & Yates 1938, with splitmix64's finaliser; each epoch shuffles the order of the one before. */
 static void shuffle(labels *l, uint32_t epoch)
 {
     for (size_t i = l->train; i-- > 1;) {
@@ -237,12 +97,14 @@ static void shuffle(labels *l, uint32_t epoch)
     }
 }
 
-/* The order of an epoch, whatever was asked before: a training may go on in its middle. */
-static void order_epoch(labels *l, uint32_t epoch)
+/* The order of an epoch, whatever was asked for before. */
+static void order_of(labels *l, uint32_t epoch)
 {
-    for (size_t i = 0; epoch < l->shuffled && i < l->train; i++)
-        l->order[i] = i;
-    l->shuffled = epoch < l->shuffled ? 0 : l->shuffled;
+    if (epoch < l->shuffled) {
+        l->shuffled = 0;
+        for (size_t i = 0; i < l->train; i++)
+            l->order[i] = i;
+    }
     while (l->shuffled < epoch)
         shuffle(l, ++l->shuffled);
 }
@@ -251,7 +113,7 @@ static weir_status train_get(void *ctx, uint32_t epoch, size_t index, weir_batch
 {
     (void)err;
     labels *l = ctx;
-    order_epoch(l, epoch);
+    order_of(l, epoch);
     get_sequences(l, l->order + index * l->batch, some_of(l->train, index, l->batch), batch);
     return WEIR_OK;
 }
@@ -265,9 +127,135 @@ static weir_status valid_get(void *ctx, uint32_t epoch, size_t index, weir_batch
     return WEIR_OK;
 }
 
-/* ---- Training ---- */
+/* ---- Class weights ---- */
 
-static weir_status prepare(labels *l, const table *t, const labels_options *o, size_t id, size_t label, weir_error *err)
+/* Adds the labels of an item to yes[name] and no[name]. */
+static void count_item(const truth *y, size_t item, double *yes, double *no)
+{
+    for (size_t j = 0; j < y->names.count; j++) {
+        int flag = y->head == LABELS_MULTI ? y->flag[item * y->names.count + j]
+                   : y->class[item] == UINT32_MAX ? -1
+                                                  : (int)(y->class[item] == j);
+        yes[j] += flag == 1;
+        no[j] += flag == 0;
+    }
+}
+
+/* Training items that have each label, and that are told not to. */
+static void count_training(const labels *l, double *yes, double *no)
+{
+    for (size_t w = 0; w < l->train; w++) {
+        const sequence *s = l->s.list + w;
+        if (!l->y.each_row)
+            count_item(&l->y, w, yes, no);
+        for (size_t i = 0; l->y.each_row && i < s->runs; i++)
+            for (size_t k = 0; k < s->run[i].rows; k++)
+                count_item(&l->y, s->run[i].first + k, yes, no);
+    }
+}
+
+/* Softmax: all / (n count), so that each class weighs the same in all. Sigmoids: no / yes, so that both answers do. A label that training
+ * never or always sees has the weight 1. */
+static void balance(const labels *l, const double *yes, const double *no, double *weight)
+{
+    size_t n = l->y.names.count;
+    for (size_t j = 0; j < n; j++)
+        if (yes[j] > 0 && no[j] > 0)
+            weight[j] = l->y.head == LABELS_SOFTMAX ? (yes[j] + no[j]) / ((double)n * yes[j]) : no[j] / yes[j];
+}
+
+/* "a:2,b:0.5" */
+static weir_status read_weights(const labels *l, const char *list, double *weight, weir_error *err)
+{
+    char *copy = strdup(list), *rest = copy, *part;
+    weir_status status = copy ? WEIR_OK : data_no_memory(err);
+    while (!status && (part = strsep(&rest, ",")) != NULL) {
+        char *colon = strrchr(part, ':'), *end = part;
+        double value = colon ? strtod(colon + 1, &end) : 0;
+        size_t j = 0;
+        if (!colon || end == colon + 1 || *end || !(value >= 0 && value <= 1e30))
+            status = data_fail(err, WEIR_E_ARGUMENT,
+                               "--class-weights takes balanced, none, or a number from 0 to 1e30 for each label, as a:2,b:0.5; \"%s\" is none",
+                               part);
+        else {
+            *colon = 0;
+            while (j < l->y.names.count && strcmp(l->y.names.name[j], part) != 0)
+                j++;
+            if (j == l->y.names.count)
+                status = data_fail(err, WEIR_E_ARGUMENT, "--class-weights: the data has no label \"%s\"", part);
+            else
+                weight[j] = value;
+        }
+    }
+    free(copy);
+    return status;
+}
+
+static weir_status weigh(labels *l, const char *wish, const double *yes, const double *no, weir_error *err)
+{
+    size_t n = l->y.names.count;
+    if (!wish || strcmp(wish, "none") == 0)
+        return WEIR_OK;
+    double *weight = malloc(n * sizeof *weight);
+    l->class_weights = malloc(n * sizeof *l->class_weights);
+    weir_status status = weight && l->class_weights ? WEIR_OK : data_no_memory(err);
+    for (size_t j = 0; j < n && !status; j++)
+        weight[j] = 1;
+    if (!status && strcmp(wish, "balanced") == 0)
+        balance(l, yes, no, weight);
+    else if (!status)
+        status = read_weights(l, wish, weight, err);
+    if (!status && l->y.head == LABELS_BINARY && strcmp(wish, "balanced") != 0) { /* one output: what counts is the second against the first */
+        if (weight[0] > 0)
+            weight[1] /= weight[0];
+        else
+            status = data_fail(err, WEIR_E_ARGUMENT, "--class-weights: the weight of \"%s\" must not be 0 in a binary head", l->y.names.name[0]);
+    }
+    for (size_t j = 0; j < n && !status; j++)
+        l->class_weights[j] = (float)weight[l->y.head == LABELS_BINARY ? 1 : j];
+    free(weight);
+    return status;
+}
+
+/* The training part must show more than one answer. */
+static weir_status check_training(const labels *l, const table *t, const double *yes, const double *no, weir_error *err)
+{
+    size_t n = l->y.names.count, seen = 0, last = 0;
+    bool told = false;
+    for (size_t j = 0; j < n; j++) {
+        if (yes[j] > 0) {
+            seen++;
+            last = j;
+        }
+        told |= yes[j] > 0 || no[j] > 0;
+    }
+    if (!told)
+        return data_fail(err, WEIR_E_FORMAT, "%s: none of the %zu sequences that train has a label; choose another --split or --label", t->path,
+                         l->train);
+    if (seen == 1 && l->y.head != LABELS_MULTI)
+        return data_fail(err, WEIR_E_FORMAT,
+                         "%s: the first %zu of its %zu sequences, which train, have one label only, \"%s\"; mix the order of the sequences, or "
+                         "choose another --split",
+                         t->path, l->train, l->s.count, l->y.names.name[last]);
+    return WEIR_OK;
+}
+
+static weir_status look_at_training(labels *l, const table *t, const char *weights, weir_error *err)
+{
+    double *yes = calloc(2 * l->y.names.count, sizeof *yes), *no = yes + l->y.names.count;
+    if (!yes)
+        return data_no_memory(err);
+    count_training(l, yes, no);
+    weir_status status = check_training(l, t, yes, no, err);
+    if (!status)
+        status = weigh(l, weights, yes, no, err);
+    free(yes);
+    return status;
+}
+
+/* ---- Opening ---- */
+
+static weir_status split(labels *l, const table *t, const labels_options *o, weir_error *err)
 {
     enum { LEAST_SEQUENCES = 4 };
     if (l->s.count < LEAST_SEQUENCES)
@@ -278,61 +266,126 @@ static weir_status prepare(labels *l, const table *t, const labels_options *o, s
     l->batch = o->batch ? o->batch : 32;
     l->batch = l->batch < l->train ? l->batch : l->train;
     l->seed = o->seed ? o->seed : 1;
-    bool *trains = calloc(t->rows, sizeof *trains);
-    l->order = malloc(l->s.count * sizeof *l->order);
-    if (!trains || !l->order) {
-        free(trains);
-        return data_no_memory(err);
+    return WEIR_OK;
+}
+
+/* Inputs are chosen by the rows that train. */
+static weir_status choose_inputs(labels *l, const table *t, size_t id, weir_error *err)
+{
+    size_t skips = 1 + l->y.columns.count, *skip = malloc(skips * sizeof *skip);
+    big marks = {0};
+    weir_status status = skip ? big_zeros(&marks, t->rows * sizeof(bool), t->path, err) : data_no_memory(err);
+    bool *trains = marks.data;
+    for (size_t w = 0; w < l->train && !status; w++)
+        for (size_t i = 0; i < l->s.list[w].runs; i++)
+            memset(trains + l->s.list[w].run[i].first, true, l->s.list[w].run[i].rows * sizeof *trains);
+    if (!status) {
+        skip[0] = id;
+        memcpy(skip + 1, l->y.columns.column, l->y.columns.count * sizeof *skip);
+        status = columns_choose(&l->inputs, t, skip, skips, trains, err);
     }
-    for (size_t i = 0; i < l->s.count; i++) {
-        l->order[i] = i;
-        for (size_t k = 0; i < l->train && k < l->s.list[i].rows; k++)
-            trains[l->s.list[i].row[k]] = true;
-    }
-    weir_status status = columns_choose(&l->inputs, t, id, label, trains, err);
-    free(trains);
-    if (status)
-        return status;
-    if (!l->inputs.width)
+    free(skip);
+    big_free(&marks);
+    if (!status && !l->inputs.width)
         return data_fail(err, WEIR_E_FORMAT, "%s has no column of numbers beside id and label", t->path);
-    l->data = malloc(t->rows * l->inputs.width * sizeof *l->data);
+    return status;
+}
+
+static weir_status make_arrays(labels *l, const table *t, weir_error *err)
+{
+    size_t rows = l->batch * (l->y.each_row ? l->s.longest : 1);
+    l->order = malloc(l->s.count * sizeof *l->order);
     l->x = malloc(l->s.longest * l->batch * l->inputs.width * sizeof *l->x);
     l->lengths = malloc(l->batch * sizeof *l->lengths);
-    l->truth = malloc(l->batch * sizeof *l->truth);
-    if (!l->data || !l->x || !l->lengths || !l->truth)
+    l->classes = malloc(rows * sizeof *l->classes);
+    l->targets = malloc(rows * outputs_of(l) * sizeof *l->targets);
+    if (!l->order || !l->x || !l->lengths || !l->classes || !l->targets)
         return data_no_memory(err);
+    for (size_t i = 0; i < l->s.count; i++)
+        l->order[i] = i;
+    memset(l->classes, 0xff, rows * sizeof *l->classes); /* what is past the end of a row is looked at by nobody */
+    memset(l->targets, 0, rows * outputs_of(l) * sizeof *l->targets);
+    weir_status status = big_zeros(&l->data_memory, t->rows * l->inputs.width * sizeof *l->data, t->path, err);
+    if (status)
+        return status;
+    l->data = l->data_memory.data;
     columns_fill(&l->inputs, t, false, l->data, l->inputs.width);
     l->train_source = (weir_source){(l->train + l->batch - 1) / l->batch, train_get, l};
     l->valid_source = (weir_source){(l->s.count - l->train + l->batch - 1) / l->batch, valid_get, l};
     return WEIR_OK;
 }
 
+static void describe_head(const labels *l, bool asked, char *text, size_t size)
+{
+    size_t n = l->y.names.count;
+    const char *why = asked ? "as asked" : NULL, *item = l->y.each_row ? "row" : "sequence";
+    if (l->y.head == LABELS_BINARY)
+        snprintf(text, size, "head: binary, one sigmoid for \"%s\" against \"%s\": %s", l->y.names.name[1], l->y.names.name[0],
+                 why ? why : "there are two labels");
+    else if (l->y.head == LABELS_SOFTMAX)
+        snprintf(text, size, "head: softmax, one of %zu classes for each %s: %s", n, item, why ? why : "there are more than two labels");
+    else
+        snprintf(text, size, "head: multilabel, %zu sigmoids, any of %zu labels for each %s: %s", n, n, item,
+                 why                       ? why
+                 : l->y.columns.count > 1 ? "there are several columns of labels"
+                                          : "some values hold ; or |");
+}
+
+static void describe(labels *l, const table *t, bool asked)
+{
+    char *text = l->summary;
+    size_t size = sizeof l->summary;
+    size_t used = (size_t)snprintf(text, size, "labels: %zu sequences of up to %zu steps, %zu %s; %zu train, %zu validate\n", l->s.count,
+                                   l->s.longest, l->y.names.count, l->y.head == LABELS_MULTI ? "labels" : "classes", l->train,
+                                   l->s.count - l->train);
+    describe_head(l, asked, text + used, size - used);
+    used = strlen(text);
+    if (l->class_weights)
+        used += (size_t)snprintf(text + used, size - used, "\nclass weights:");
+    for (size_t j = 0; l->class_weights && j < outputs_of(l) && used < size; j++)
+        used += (size_t)snprintf(text + used, size - used, " %s %.3g", l->y.names.name[l->y.head == LABELS_BINARY ? 1 : j],
+                                 (double)l->class_weights[j]);
+    if (used < size)
+        columns_describe(&l->inputs, t, text + used, size - used);
+}
+
+static weir_status open_table(labels *l, const table *t, const labels_options *o, weir_error *err)
+{
+    size_t id = labels_find_id(t, o->id);
+    weir_status status = labels_need_column(t, id, o->id, "id", err);
+    if (!status)
+        status = label_columns_find(&l->y.columns, t, o->label, err);
+    if (!status && !(l->id_name = strdup(t->column[id].name)))
+        status = data_no_memory(err);
+    l->y.head = o->head;
+    l->y.each_row = o->each_row;
+    if (!status)
+        status = sequences_find(&l->s, t, id, err);
+    if (!status)
+        status = truth_names(&l->y, t, &l->s, err);
+    if (!status)
+        status = truth_read(&l->y, t, &l->s, err);
+    if (!status)
+        status = split(l, t, o, err);
+    if (!status)
+        status = look_at_training(l, t, o->class_weights, err);
+    if (!status)
+        status = choose_inputs(l, t, id, err);
+    return status ? status : make_arrays(l, t, err);
+}
+
 weir_status labels_open(labels **out, const table *t, const labels_options *o, weir_error *err)
 {
     *out = NULL;
-    size_t id = find_id(t, o->id), label = find_label(t, o->label);
-    weir_status status = need_column(t, id, o->id, "id", err);
-    if (!status)
-        status = need_column(t, label, o->label, "label", err);
-    if (status)
-        return status;
     labels *l = calloc(1, sizeof *l);
     if (!l)
         return data_no_memory(err);
-    l->id_name = strdup(t->column[id].name);
-    l->label_name = strdup(t->column[label].name);
-    status = l->id_name && l->label_name ? sequences_find(&l->s, t, id, err) : data_no_memory(err);
-    if (!status)
-        status = find_classes(l, t, label, err);
-    if (!status)
-        status = prepare(l, t, o, id, label, err);
+    weir_status status = open_table(l, t, o, err);
     if (status) {
         labels_free(l);
         return status;
     }
-    size_t used = (size_t)snprintf(l->summary, sizeof l->summary, "labels: %zu sequences of up to %zu steps, %zu classes; %zu train, %zu validate",
-                                   l->s.count, l->s.longest, l->classes, l->train, l->s.count - l->train);
-    columns_describe(&l->inputs, t, l->summary + used, sizeof l->summary - used);
+    describe(l, t, o->head != LABELS_AUTO);
     *out = l;
     return WEIR_OK;
 }
@@ -343,29 +396,31 @@ void labels_free(labels *l)
         return;
     columns_free(&l->inputs);
     sequences_free(&l->s);
-    for (size_t i = 0; i < l->classes; i++)
-        free(l->class_name[i]);
-    free(l->class_name);
+    truth_free(&l->y);
     free(l->id_name);
-    free(l->label_name);
-    free(l->data);
+    big_free(&l->data_memory);
     free(l->order);
     free(l->x);
     free(l->lengths);
-    free(l->truth);
+    free(l->classes);
+    free(l->targets);
+    free(l->class_weights);
     free(l);
 }
+
+/* ---- What the training needs to know ---- */
 
 void labels_configure(labels *l, weir_config *model, weir_train_config *train, weir_fit *fit)
 {
     model->inputs = (uint32_t)l->inputs.width;
-    model->outputs = (uint32_t)l->classes;
-    model->output = WEIR_SOFTMAX;
-    model->readout = WEIR_FINAL_STATE;
+    model->outputs = (uint32_t)outputs_of(l);
+    model->output = l->y.head == LABELS_SOFTMAX ? WEIR_SOFTMAX : WEIR_LOGISTIC;
+    model->readout = l->y.each_row ? WEIR_EVERY_STEP : WEIR_FINAL_STATE;
     if (!model->hidden)
         model->hidden = 32;
     train->rows = (uint32_t)l->batch;
     train->steps = (uint32_t)l->s.longest;
+    train->class_weights = l->class_weights;
     if (train->rate == 0)
         train->rate = 0.005f;
     fit->train = &l->train_source;
@@ -381,167 +436,28 @@ const char *labels_summary(const labels *l)
     return l->summary;
 }
 
+static json_t *names_json(char *const *name, size_t count)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(names, json_string(name[i]));
+    return names;
+}
+
 weir_status labels_notes(const labels *l, char **notes, weir_error *err)
 {
-    json_t *classes = json_array();
-    for (size_t i = 0; i < l->classes; i++)
-        json_array_append_new(classes, json_string(l->class_name[i]));
-    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o}", "task", "labels", "id", l->id_name, "label", l->label_name, "classes", classes,
-                          "inputs", columns_json(&l->inputs));
+    const label_columns *c = &l->y.columns;
+    json_t *label = c->count > 1 ? names_json(c->name, c->count) : json_string(c->name[0]);
+    json_t *o = json_pack("{s:s, s:s, s:o, s:o, s:o}", "task", "labels", "id", l->id_name, "label", label, "classes",
+                          names_json(l->y.names.name, l->y.names.count), "inputs", columns_json(&l->inputs));
+    if (l->y.head != LABELS_SOFTMAX)
+        json_object_set_new(o, "head", json_string(labels_heads[l->y.head]));
+    json_t *weights = l->class_weights ? json_array() : NULL;
+    for (size_t j = 0; weights && j < outputs_of(l); j++)
+        json_array_append_new(weights, json_real((double)l->class_weights[j]));
+    if (weights)
+        json_object_set_new(o, "class_weights", weights);
     *notes = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     return *notes ? WEIR_OK : data_no_memory(err);
-}
-
-/* ---- Using a model ---- */
-
-typedef struct reading {
-    columns inputs;
-    sequences s;
-    char **class_name;
-    size_t classes, label;
-    float *data;
-} reading;
-
-static void reading_free(reading *r)
-{
-    columns_free(&r->inputs);
-    sequences_free(&r->s);
-    free(r->data);
-}
-
-static weir_status reading_open(reading *r, const json_t *notes, const weir_model *model, const table *t, weir_error *err)
-{
-    const weir_config *c = weir_model_config(model);
-    const char *id_name = json_string_value(json_object_get(notes, "id")), *label = json_string_value(json_object_get(notes, "label"));
-    r->classes = json_array_size(json_object_get(notes, "classes"));
-    if (!id_name || !label || r->classes != c->outputs || c->output != WEIR_SOFTMAX || c->readout != WEIR_FINAL_STATE)
-        return data_fail(err, WEIR_E_FORMAT, "the model's notes do not fit its network");
-    size_t id = table_find(t, id_name);
-    r->label = table_find(t, label);
-    weir_status status = need_column(t, id, id_name, "id", err);
-    if (!status)
-        status = columns_read(&r->inputs, json_object_get(notes, "inputs"), t, err);
-    if (!status && r->inputs.width != c->inputs)
-        status = data_fail(err, WEIR_E_FORMAT, "the model's notes do not fit its network");
-    if (!status)
-        status = sequences_find(&r->s, t, id, err);
-    r->data = malloc(t->rows * (r->inputs.width + 1) * sizeof *r->data);
-    if (!status && !r->data)
-        status = data_no_memory(err);
-    if (!status)
-        columns_fill(&r->inputs, t, false, r->data, r->inputs.width);
-    return status;
-}
-
-static weir_status make_result(labels_result *out, const json_t *notes, size_t count, size_t classes, weir_error *err)
-{
-    out->sequences = count;
-    out->classes = classes;
-    out->id = calloc(count + 1, sizeof *out->id);
-    out->class_name = calloc(classes + 1, sizeof *out->class_name);
-    out->best = calloc(count + 1, sizeof *out->best);
-    out->truth = calloc(count + 1, sizeof *out->truth);
-    out->probability = calloc(count * classes + 1, sizeof *out->probability);
-    out->confusion = calloc(classes * classes + 1, sizeof *out->confusion);
-    out->memory = json_deep_copy(json_object_get(notes, "classes")); /* holds the names */
-    if (!out->id || !out->class_name || !out->best || !out->truth || !out->probability || !out->confusion || !out->memory)
-        return data_no_memory(err);
-    for (size_t i = 0; i < classes; i++) {
-        out->class_name[i] = json_string_value(json_array_get(out->memory, i));
-        if (!out->class_name[i])
-            return data_fail(err, WEIR_E_FORMAT, "the model's notes are broken: a class has no name");
-    }
-    return WEIR_OK;
-}
-
-static weir_status run(labels_result *out, const reading *r, const weir_model *model, size_t skip, weir_error *err)
-{
-    enum { BATCH = 64 };
-    size_t width = r->inputs.width;
-    float *x = malloc(r->s.longest * BATCH * width * sizeof *x);
-    weir_status status = x ? WEIR_OK : data_no_memory(err);
-    for (size_t done = 0; done < out->sequences && !status; done += BATCH) {
-        size_t count = some_of(out->sequences, done / BATCH, BATCH), pick[BATCH];
-        uint32_t lengths[BATCH];
-        for (size_t w = 0; w < count; w++)
-            pick[w] = skip + done + w;
-        put_sequences(r->s.list, pick, count, r->s.longest, r->data, width, x, lengths);
-        weir_batch batch = {.steps = r->s.longest, .rows = count, .x = x, .lengths = lengths};
-        status = weir_model_run(model, &batch, out->probability + done * out->classes, NULL, NULL, NULL, err);
-    }
-    free(x);
-    return status;
-}
-
-static void score(labels_result *out)
-{
-    double loss = 0, right = 0;
-    for (size_t i = 0; i < out->sequences; i++) {
-        const float *p = out->probability + i * out->classes;
-        for (size_t j = 1; j < out->classes; j++)
-            if (p[j] > p[out->best[i]])
-                out->best[i] = j;
-        if (out->truth[i] == SIZE_MAX)
-            continue;
-        out->labelled++;
-        loss -= log(fmax((double)p[out->truth[i]], 1e-38));
-        right += out->best[i] == out->truth[i];
-        out->confusion[out->truth[i] * out->classes + out->best[i]]++;
-    }
-    out->loss = out->labelled ? loss / (double)out->labelled : 0;
-    out->accuracy = out->labelled ? right / (double)out->labelled : 0;
-}
-
-static weir_status take_truth(labels_result *out, const reading *r, const table *t, size_t skip, weir_error *err)
-{
-    for (size_t i = 0; i < out->sequences; i++) {
-        const sequence *s = r->s.list + skip + i;
-        const char *text = NULL;
-        weir_status status = r->label == SIZE_MAX ? WEIR_OK : label_of(t, s, r->label, &text, err);
-        if (status)
-            return status;
-        out->id[i] = s->id;
-        out->truth[i] = class_of((char *const *)out->class_name, out->classes, text);
-    }
-    return WEIR_OK;
-}
-
-weir_status labels_classify(labels_result **result, const weir_model *model, const table *t, double first, weir_error *err)
-{
-    *result = NULL;
-    json_t *notes = json_loads(weir_model_config(model)->notes, 0, NULL);
-    reading r = {0};
-    labels_result *out = calloc(1, sizeof *out);
-    weir_status status = out ? reading_open(&r, notes, model, t, err) : data_no_memory(err);
-    size_t skip = (size_t)(first * (double)r.s.count);
-    if (!status)
-        status = make_result(out, notes, r.s.count - skip, r.classes, err);
-    if (!status)
-        status = take_truth(out, &r, t, skip, err);
-    if (!status)
-        status = run(out, &r, model, skip, err);
-    if (!status)
-        score(out);
-    reading_free(&r);
-    json_decref(notes);
-    if (status)
-        labels_result_free(out);
-    else
-        *result = out;
-    return status;
-}
-
-void labels_result_free(labels_result *r)
-{
-    if (!r)
-        return;
-    free(r->id);
-    free(r->class_name);
-    free(r->best);
-    free(r->truth);
-    free(r->probability);
-    free(r->confusion);
-    json_decref(r->memory);
-    free(r);
 }

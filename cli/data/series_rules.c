@@ -57,13 +57,13 @@ size_t period_of_dates(const table *t, const columns *c)
 {
     if (c->label == SIZE_MAX)
         return 0;
-    const char *text = t->column[c->label].text[0];
+    const char *text = table_text(t, c->label, 0);
     size_t digits = strspn(text, "0123456789"), length = strlen(text);
     bool hours = strchr(text, ':') != NULL;
     if (digits == 4 && length == 7 && text[4] == '-')
         return 12;
     if (digits == 4 && length == 10 && text[4] == '-' && text[7] == '-') {
-        const char *next = t->rows > 1 ? t->column[c->label].text[1] : "";
+        const char *next = t->rows > 1 ? table_text(t, c->label, 1) : "";
         return strncmp(text, next, 7) == 0 ? 365 : 12; /* days, or the first of each month */
     }
     return hours && digits == 4 ? 24 : 0;

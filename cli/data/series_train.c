@@ -117,7 +117,7 @@ static weir_status choose_inputs(series *s, const table *t, weir_error *err)
     if (!trains)
         return data_no_memory(err);
     memset(trains, 1, s->train_end * sizeof *trains);
-    weir_status status = columns_choose(&s->r.inputs, t, SIZE_MAX, SIZE_MAX, trains, err);
+    weir_status status = columns_choose(&s->r.inputs, t, NULL, 0, trains, err);
     free(trains);
     return status;
 }

@@ -8,18 +8,22 @@
 #include <string.h>
 
 #include "data/fail.h"
+#include "data/joined.h"
 
-/* A part of the text as streams: stream r holds the tokens [r * length, (r + 1) * length] of the part. */
+/* A part of the text as streams: stream r holds the bytes [r * length, (r + 1) * length] of the part, and is read by windows. */
 typedef struct streams {
-    const uint32_t *tokens;
-    size_t length; /* predictions of a stream */
+    const joined *bytes;
+    const uint32_t *token_of;
+    uint64_t begin, length; /* of the part in the whole; predictions of a stream */
     uint32_t rows, steps;
-    uint32_t *x, *y; /* [steps][rows] of the batch at work */
+    uint32_t *x, *y;       /* [steps][rows] of the batch at work */
+    size_t room;           /* of a window */
+    unsigned char *window; /* [rows][room] */
+    uint64_t from, end;    /* what all windows hold now, counted from the beginning of their streams */
 } streams;
 
 struct text {
-    uint32_t *tokens;
-    size_t size;
+    joined bytes;
     uint32_t token_of[256], vocabulary;
     unsigned char byte_of[256];
     streams train, valid;
@@ -27,68 +31,99 @@ struct text {
     char summary[256];
 };
 
-/* ---- Reading ---- */
+/* ---- One pass over all bytes ---- */
 
-/* Appends a file's bytes to *bytes. */
-static weir_status append_file(const char *path, unsigned char **bytes, size_t *size, weir_error *err)
+/* How often each byte occurs from `begin` on. `report` (may be NULL) is told how much of a long text is done. */
+static weir_status count_bytes(const joined *j, uint64_t begin, uint64_t count[256], void (*report)(double share), weir_error *err)
 {
-    unsigned char *part;
-    size_t n;
-    weir_status status = data_read_file(path, &part, &n, err);
-    if (status)
-        return status;
-    unsigned char *more = realloc(*bytes, *size + n + 1);
-    if (more) {
-        memcpy(more + *size, part, n);
-        *bytes = more;
-        *size += n;
+    enum { PIECE = 1 << 20, REPORT = 64 << 20 };
+    unsigned char *piece = malloc(PIECE);
+    weir_status status = piece ? WEIR_OK : data_no_memory(err);
+    memset(count, 0, 256 * sizeof *count);
+    for (uint64_t at = begin; at < j->size && !status;) {
+        size_t n = j->size - at < PIECE ? (size_t)(j->size - at) : PIECE;
+        status = joined_read(j, at, n, piece, err);
+        for (size_t i = 0; i < n && !status; i++)
+            count[piece[i]]++;
+        at += n;
+        if (report && !status && j->size - begin > REPORT && ((at - begin) % REPORT == 0 || at == j->size))
+            report((double)(at - begin) / (double)(j->size - begin));
     }
-    free(part);
-    return more ? WEIR_OK : data_no_memory(err);
+    free(piece);
+    return status;
 }
 
-static void find_vocabulary(text *t, const unsigned char *bytes)
+static void find_vocabulary(text *t, const uint64_t count[256])
 {
-    bool seen[256] = {false};
-    for (size_t i = 0; i < t->size; i++)
-        seen[bytes[i]] = true;
     for (int b = 0; b < 256; b++) {
-        t->token_of[b] = seen[b] ? t->vocabulary : UINT32_MAX;
-        if (seen[b])
+        t->token_of[b] = count[b] ? t->vocabulary : UINT32_MAX;
+        if (count[b])
             t->byte_of[t->vocabulary++] = (unsigned char)b;
     }
 }
 
 /* ---- Streams ---- */
 
-static bool streams_make(streams *s, const uint32_t *tokens, size_t size, uint32_t rows, uint32_t steps)
+/* `bytes` and `token_of` must outlive the streams of the bytes [begin, begin + size). */
+static bool streams_make(streams *s, const joined *bytes, const uint32_t *token_of, uint64_t begin, uint64_t size, uint32_t rows, uint32_t steps)
 {
+    enum { WINDOW = 64 << 10, ALL_WINDOWS = 8 << 20 };
     while (rows > 1 && (size - 1) / rows < steps) /* short texts: fewer, longer streams */
         rows--;
-    *s = (streams){.tokens = tokens, .rows = rows, .length = (size - 1) / rows};
+    *s = (streams){.bytes = bytes, .token_of = token_of, .begin = begin, .rows = rows, .length = (size - 1) / rows};
     s->steps = s->length < steps ? (uint32_t)s->length : steps;
+    s->room = ALL_WINDOWS / rows < WINDOW ? ALL_WINDOWS / rows : WINDOW;
+    if (s->room < (size_t)s->steps + 1)
+        s->room = (size_t)s->steps + 1;
+    if (s->room > s->length + 1)
+        s->room = (size_t)s->length + 1;
     s->x = malloc((size_t)s->rows * s->steps * sizeof *s->x);
     s->y = malloc((size_t)s->rows * s->steps * sizeof *s->y);
-    return s->x && s->y;
+    s->window = malloc(s->rows * s->room);
+    return s->x && s->y && s->window;
 }
 
 static size_t streams_batches(const streams *s)
 {
-    return (s->length + s->steps - 1) / s->steps;
+    return (size_t)((s->length + s->steps - 1) / s->steps);
+}
+
+/* Lets the windows hold the bytes [first, end) of every stream. */
+static weir_status move_windows(streams *s, uint64_t first, uint64_t end, weir_error *err)
+{
+    if (first >= s->from && end <= s->end)
+        return WEIR_OK;
+    uint64_t left = s->length + 1 - first;
+    size_t n = left < s->room ? (size_t)left : s->room;
+    s->end = 0; /* nothing, should a read fail */
+    for (size_t r = 0; r < s->rows; r++) {
+        weir_status status = joined_read(s->bytes, s->begin + r * s->length + first, n, s->window + r * s->room, err);
+        if (status)
+            return status;
+    }
+    s->from = first;
+    s->end = first + n;
+    return WEIR_OK;
 }
 
 static weir_status streams_get(void *ctx, uint32_t epoch, size_t index, weir_batch *batch, weir_error *err)
 {
     (void)epoch;
-    (void)err;
     streams *s = ctx;
-    size_t first = index * s->steps, left = s->length - first, steps = left < s->steps ? left : s->steps;
-    for (size_t t = 0; t < steps; t++)
-        for (size_t r = 0; r < s->rows; r++) {
-            const uint32_t *at = s->tokens + r * s->length + first + t;
-            s->x[t * s->rows + r] = at[0];
-            s->y[t * s->rows + r] = at[1];
+    uint64_t first = (uint64_t)index * s->steps, left = s->length - first;
+    size_t steps = left < s->steps ? (size_t)left : s->steps;
+    weir_status status = index == 0 ? joined_check(s->bytes, err) : WEIR_OK; /* the windows may hold all of a short text */
+    if (!status)
+        status = move_windows(s, first, first + steps + 1, err);
+    if (status)
+        return status;
+    for (size_t r = 0; r < s->rows; r++) {
+        const unsigned char *at = s->window + r * s->room + (first - s->from);
+        for (size_t t = 0; t < steps; t++) {
+            s->x[t * s->rows + r] = s->token_of[at[t]];
+            s->y[t * s->rows + r] = s->token_of[at[t + 1]];
         }
+    }
     *batch = (weir_batch){.steps = steps, .rows = s->rows, .tokens = s->x, .classes = s->y, .carry = index > 0};
     return WEIR_OK;
 }
@@ -97,6 +132,7 @@ static void streams_free(streams *s)
 {
     free(s->x);
     free(s->y);
+    free(s->window);
 }
 
 /* ---- Training ---- */
@@ -105,40 +141,37 @@ static weir_status split(text *t, const text_options *o, const char *name, weir_
 {
     enum { LEAST_BYTES = 128 };
     uint32_t rows = o->batch ? o->batch : 50, steps = o->steps ? o->steps : 64;
-    size_t cut = (size_t)((o->split > 0 ? o->split : 0.9) * (double)t->size);
-    if (t->size == 0)
+    uint64_t size = t->bytes.size, cut = (uint64_t)((o->split > 0 ? o->split : 0.9) * (double)size);
+    if (size == 0)
         return data_fail(err, WEIR_E_FORMAT, "%s is empty", name);
-    if (t->size < LEAST_BYTES || t->size - cut < 2 || cut < 2)
-        return data_fail(err, WEIR_E_FORMAT, "%s has only %zu bytes of text; at least %d are needed to train and to validate", name, t->size,
-                    (int)LEAST_BYTES);
+    if (size < LEAST_BYTES || size - cut < 2 || cut < 2)
+        return data_fail(err, WEIR_E_FORMAT, "%s has only %llu bytes of text; at least %d are needed to train and to validate", name,
+                         (unsigned long long)size, (int)LEAST_BYTES);
     if (t->vocabulary < 2)
         return data_fail(err, WEIR_E_FORMAT, "%s repeats one single byte; there is nothing to learn", name);
-    if (!streams_make(&t->train, t->tokens, cut, rows, steps) ||
-        !streams_make(&t->valid, t->tokens + cut, t->size - cut, rows, t->train.steps))
+    if (!streams_make(&t->train, &t->bytes, t->token_of, 0, cut, rows, steps) ||
+        !streams_make(&t->valid, &t->bytes, t->token_of, cut, size - cut, rows, t->train.steps))
         return data_fail(err, WEIR_E_NOMEM, "there is no memory for batches of %u streams", (unsigned)rows);
     t->train_source = (weir_source){streams_batches(&t->train), streams_get, &t->train};
     t->valid_source = (weir_source){streams_batches(&t->valid), streams_get, &t->valid};
-    snprintf(t->summary, sizeof t->summary, "text: %zu bytes, %u different; %zu train in %u streams of %u steps, %zu validate", t->size,
-             (unsigned)t->vocabulary, cut, (unsigned)t->train.rows, (unsigned)t->train.steps, t->size - cut);
+    snprintf(t->summary, sizeof t->summary, "text: %llu bytes, %u different; %llu train in %u streams of %u steps, %llu validate",
+             (unsigned long long)size, (unsigned)t->vocabulary, (unsigned long long)cut, (unsigned)t->train.rows, (unsigned)t->train.steps,
+             (unsigned long long)(size - cut));
     return WEIR_OK;
 }
 
 weir_status text_open(text **out, char *const *paths, size_t count, const text_options *options, weir_error *err)
 {
     *out = NULL;
-    unsigned char *bytes = NULL;
+    uint64_t seen[256];
     text *t = calloc(1, sizeof *t);
-    weir_status status = t ? WEIR_OK : data_no_memory(err);
-    for (size_t i = 0; i < count && !status; i++)
-        status = append_file(paths[i], &bytes, &t->size, err);
+    weir_status status = t ? joined_open(&t->bytes, paths, count, err) : data_no_memory(err);
+    if (!status)
+        status = count_bytes(&t->bytes, 0, seen, options->report, err);
     if (!status) {
-        find_vocabulary(t, bytes);
-        t->tokens = malloc((t->size + 1) * sizeof *t->tokens);
-        for (size_t i = 0; t->tokens && i < t->size; i++)
-            t->tokens[i] = t->token_of[bytes[i]];
-        status = t->tokens ? split(t, options, paths[0], err) : data_fail(err, WEIR_E_NOMEM, "%s does not fit in memory", paths[0]);
+        find_vocabulary(t, seen);
+        status = split(t, options, paths[0], err);
     }
-    free(bytes);
     if (status)
         text_free(t);
     else
@@ -152,7 +185,7 @@ void text_free(text *t)
         return;
     streams_free(&t->train);
     streams_free(&t->valid);
-    free(t->tokens);
+    joined_close(&t->bytes);
     free(t);
 }
 
@@ -213,6 +246,7 @@ static void add_loss(const float *p, const uint32_t *classes, size_t count, size
             float q = p[i * n + classes[i]];
             sum->sum -= log((double)(q < FLT_TRUE_MIN ? FLT_TRUE_MIN : q)); /* it may be too small for a float; a NaN stays one */
             sum->count++;
+            sum->weight++;
         }
 }
 
@@ -227,7 +261,9 @@ static weir_status evaluate_streams(const weir_model *model, streams *s, const w
     weir_status status = p && h && cell ? WEIR_OK : data_no_memory(err);
     for (size_t i = 0; i < streams_batches(s) && !status; i++) {
         weir_batch batch;
-        streams_get(s, 1, i, &batch, err);
+        status = streams_get(s, 1, i, &batch, err);
+        if (status)
+            break;
         batch.carry = false;
         batch.h0 = h;
         batch.c0 = cell;
@@ -251,34 +287,35 @@ weir_status text_evaluate(const weir_model *model, const json_t *notes, const ch
                           text_result *result, weir_error *err)
 {
     uint32_t token_of[256];
-    unsigned char byte_of[256], *bytes = NULL;
-    size_t size = 0;
+    unsigned char byte_of[256];
+    uint64_t seen[256];
     *result = (text_result){0};
     if (!text_vocabulary(notes, token_of, byte_of) || !predicts(weir_model_config(model), json_array_size(json_object_get(notes, "vocabulary"))))
         return data_fail(err, WEIR_E_FORMAT, "the model's vocabulary does not fit its network");
-    weir_status status = append_file(path, &bytes, &size, err);
-    size_t begin = (size_t)(first * (double)size);
-    result->bytes = size - begin;
-    uint32_t *tokens = malloc((result->bytes + 1) * sizeof *tokens);
+    joined j = {0};
     streams s = {0};
+    weir_status status = joined_open(&j, &(char *){(char *)path}, 1, err);
+    uint64_t begin = (uint64_t)(first * (double)j.size);
+    result->bytes = j.size - begin;
     if (!status && result->bytes < 2)
-        status = data_fail(err, WEIR_E_FORMAT, "%s has only %zu bytes to measure; at least 2 are needed", path, result->bytes);
-    if (!status && !tokens)
-        status = data_fail(err, WEIR_E_NOMEM, "%s does not fit in memory", path);
-    for (size_t i = 0; i < result->bytes && !status; i++) {
-        unsigned char b = bytes[begin + i];
-        tokens[i] = token_of[b];
-        if (tokens[i] == UINT32_MAX && !result->unknown++)
-            result->first_unknown = b;
-    }
-    if (!status && !streams_make(&s, tokens, result->bytes, 50, 64))
+        status = data_fail(err, WEIR_E_FORMAT, "%s has only %llu bytes to measure; at least 2 are needed", path,
+                           (unsigned long long)result->bytes);
+    if (!status)
+        status = count_bytes(&j, begin, seen, NULL, err);
+    for (int b = 0; b < 256 && !status; b++)
+        if (token_of[b] == UINT32_MAX && seen[b]) {
+            if (!result->unknown)
+                result->an_unknown = (unsigned char)b;
+            result->unknown += seen[b];
+        }
+    if (!status && !streams_make(&s, &j, token_of, begin, result->bytes, 50, 64))
         status = data_no_memory(err);
     if (!status)
         status = evaluate_streams(model, &s, parallel, &result->loss, err);
     if (!status && !result->loss.count)
-        status = data_fail(err, WEIR_E_FORMAT, "%s: none of its %zu bytes occurred in the training text", path, result->bytes);
+        status = data_fail(err, WEIR_E_FORMAT, "%s: none of its %llu bytes occurred in the training text", path,
+                           (unsigned long long)result->bytes);
     streams_free(&s);
-    free(tokens);
-    free(bytes);
+    joined_close(&j);
     return status;
 }

@@ -15,11 +15,13 @@
 typedef struct text_options {
     double split;          /* default 0.9 */
     uint32_t batch, steps; /* default 50, 64; less where the text is short */
+    void (*report)(double share); /* told how much of a long text is looked through; may be NULL */
 } text_options;
 
 typedef struct text text;
 
-/* Reads and joins the files. */
+/* Joins the files. They are looked through once, and read by windows when batches are asked for; they must not change until text_free. The
+ * paths must live as long. */
 weir_status text_open(text **out, char *const *paths, size_t count, const text_options *options, weir_error *err);
 void text_free(text *t);
 /* Sets tokens, outputs, output of `model`; rows, steps of `train`; sources of `fit`. `t` must outlive the fit. */
@@ -35,9 +37,9 @@ bool text_vocabulary(const json_t *notes, uint32_t token_of[256], unsigned char 
 
 typedef struct text_result {
     weir_loss loss;   /* nats */
-    size_t bytes;     /* of the part that was read */
-    size_t unknown;   /* bytes outside the vocabulary */
-    unsigned char first_unknown;
+    uint64_t bytes;   /* of the part that was read */
+    uint64_t unknown; /* bytes outside the vocabulary */
+    unsigned char an_unknown; /* the smallest of them */
 } text_result;
 
 /* The loss over a file, from byte `first` (a share of the file, in [0, 1)) on. Fails if no byte of it is counted. */

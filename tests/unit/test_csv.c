@@ -9,6 +9,7 @@
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "data/columns.h"
@@ -55,12 +56,57 @@ static void columns_have_kinds(void **state)
     assert_int_equal(t->column[0].kind, TABLE_NUMBER);
     assert_true(t->column[0].number[0] == 1 && t->column[0].number[1] == -2500 && t->column[0].number[2] == 0.5);
     assert_int_equal(t->column[1].kind, TABLE_TEXT);
-    assert_string_equal(t->column[1].text[1], "y \"z\"");
+    assert_string_equal(table_text(t, 1, 1), "y \"z\"");
     assert_int_equal(t->column[1].missing, 1);
     assert_int_equal(t->column[2].kind, TABLE_MISSING);
     assert_int_equal(t->column[3].kind, TABLE_MISSING);
     assert_int_equal(table_find(t, "e"), 3);
     assert_int_equal(table_find(t, "nothing"), SIZE_MAX);
+    table_free(t);
+}
+
+static void rows_can_be_sorted_and_cut_out(void **state)
+{
+    (void)state;
+    static const size_t order[] = {2, 0, 3, 1};
+    table *t = read_good("a,b\n1,x\n2,\n\n3,z\n,w\n"), *sorted, slice;
+    weir_error err;
+    assert_int_equal(table_in_order(&sorted, t, order, &err), WEIR_OK);
+    assert_int_equal(sorted->rows, 4);
+    assert_string_equal(sorted->column[1].name, "b");
+    for (size_t i = 0; i < 4; i++) {
+        assert_memory_equal(sorted->column[0].number + i, t->column[0].number + order[i], sizeof(double));
+        assert_string_equal(table_text(sorted, 1, i), table_text(t, 1, order[i]));
+        assert_int_equal(table_line(sorted, i), table_line(t, order[i]));
+    }
+    assert_true(table_slice(&slice, sorted, 1, 3));
+    assert_int_equal(slice.rows, 2);
+    assert_string_equal(table_text(&slice, 1, 0), "x");
+    assert_true(slice.column[0].number[0] == 1 && isnan(slice.column[0].number[1]));
+    assert_int_equal(table_line(&slice, 1), 6);
+    free(slice.column);
+    table_free(sorted);
+    table_free(t);
+}
+
+/* The short way of reading decimals gives what strtod gives. */
+static void decimals_are_the_nearest_numbers(void **state)
+{
+    (void)state;
+    static char text[200000];
+    size_t used = (size_t)sprintf(text, "a\n-0\n.5\n5.\n123456789012345\n0.00000000000001\n999999999999999\n1234567890123456\n1e5\n+007\n");
+    uint32_t noise = 5;
+    for (int i = 0; i < 5000; i++) {
+        noise = noise * 1664525 + 1013904223;
+        used += (size_t)sprintf(text + used, "%s%u.%0*u\n", noise & 1 ? "-" : "", noise >> 14, (int)(noise >> 8 & 7) + 1, noise >> 22);
+    }
+    table *t = read_good(text);
+    assert_int_equal(t->column[0].kind, TABLE_NUMBER);
+    for (size_t i = 0; i < t->rows; i++) {
+        double right = strtod(table_text(t, 0, i), NULL);
+        if (memcmp(&right, t->column[0].number + i, sizeof right) != 0)
+            fail_msg("%s gives %.17g", table_text(t, 0, i), t->column[0].number[i]);
+    }
     table_free(t);
 }
 
@@ -121,7 +167,7 @@ static void inputs_follow_the_rules(void **state)
     columns c;
     weir_error err;
     const bool trains[4] = {true, true, true, false};
-    assert_int_equal(columns_choose(&c, t, SIZE_MAX, SIZE_MAX, trains, &err), WEIR_OK);
+    assert_int_equal(columns_choose(&c, t, NULL, 0, trains, &err), WEIR_OK);
     assert_int_equal(c.label, 0); /* the counter labels the rows */
     static const char *const names[] = {"flow", "gap", "wind", "name"};
     assert_int_equal(c.count, 5); /* date and name are text of few values */
@@ -177,7 +223,7 @@ static void dates_go_on(void **state)
         columns c;
         weir_error err;
         const bool trains[2] = {true, true};
-        assert_int_equal(columns_choose(&c, t, SIZE_MAX, SIZE_MAX, trains, &err), WEIR_OK);
+        assert_int_equal(columns_choose(&c, t, NULL, 0, trains, &err), WEIR_OK);
         char *next = columns_next_label(&c, t, cases[i].ahead);
         assert_string_equal(next, cases[i].next);
         free(next);
@@ -189,7 +235,9 @@ static void dates_go_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(columns_have_kinds),         cmocka_unit_test(words_and_infinities_are_no_numbers),
+        cmocka_unit_test(columns_have_kinds),         cmocka_unit_test(rows_can_be_sorted_and_cut_out),
+        cmocka_unit_test(decimals_are_the_nearest_numbers),
+        cmocka_unit_test(words_and_infinities_are_no_numbers),
         cmocka_unit_test(the_locale_does_not_matter), cmocka_unit_test(broken_tables_are_refused),
         cmocka_unit_test(inputs_follow_the_rules),    cmocka_unit_test(dates_go_on),
     };
