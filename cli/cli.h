@@ -57,6 +57,7 @@ int write_file(const char *path, void (*write)(FILE *f, const void *what), const
 void write_field(FILE *f, const char *before, const char *text, const char *after);
 
 int cmd_train(int argc, char **argv);
+int cmd_tune(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_forecast(int argc, char **argv);

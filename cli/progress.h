@@ -13,6 +13,8 @@ typedef struct progress {
     FILE *log;           /* may be NULL */
     bool terminal;
     double start, epoch_start, drawn;
+    bool estimated;      /* how long it will take was measured */
+    double first_update; /* the one that was reported first */
     weir_progress *history; /* [epochs] */
     size_t epochs;
 } progress;

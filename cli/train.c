@@ -3,16 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "progress.h"
-#include "training.h"
+#include "train.h"
 
-typedef struct options {
-    training training;
-    const char *output, *log, *plot;
-    bool quiet;
-    unsigned threads;
-} options;
+typedef train_options options;
 
 /* ---- Options ---- */
 
@@ -24,9 +20,9 @@ enum {
     KEY_HOLDOUT, KEY_ID, KEY_LABEL, KEY_INIT_SCALE
 };
 
-static const struct argp_option option_list[] = {
+const struct argp_option train_option_list[] = {
     {0, 0, 0, 0, "Data and output", 1},
-    {"output", 'o', "MODEL", 0, "The model file to write (needed)", 0},
+    {"output", 'o', "MODEL", 0, "The model file to write (the data's name with .weir, in this folder)", 0},
     {"task", KEY_TASK, "KIND", 0, "text, series or labels; default: guessed from the data", 0},
     {"split", KEY_SPLIT, "SHARE", 0, "Share of the data, from its start, that trains; the rest validates (text 0.9, CSV 0.8)", 0},
     {"target", KEY_TARGET, "COLUMNS", 0, "Columns to forecast, by commas (series)", 0},
@@ -37,7 +33,7 @@ static const struct argp_option option_list[] = {
     {"id", KEY_ID, "COLUMN", 0, "Column of sequence ids (labels)", 0},
     {"label", KEY_LABEL, "COLUMN", 0, "Column of labels (labels)", 0},
     {0, 0, 0, 0, "Network", 2},
-    {"hidden", KEY_HIDDEN, "N", 0, "Units of a layer (128; less for small series)", 0},
+    {"hidden", KEY_HIDDEN, "N", 0, "Units of a layer (by the amount of data)", 0},
     {"layers", KEY_LAYERS, "N", 0, "Layers (2)", 0},
     {"no-peepholes", KEY_NO_PEEPHOLES, 0, 0, "Leave the peephole connections out", 0},
     {"projection", KEY_PROJECTION, "N", 0, "Project each layer's output to N units", 0},
@@ -54,13 +50,13 @@ static const struct argp_option option_list[] = {
     {"init-scale", KEY_INIT_SCALE, "X", 0, "Range of uniform weights (0.1)", 0},
     {"forget-bias", KEY_FORGET_BIAS, "X", 0, "Start of the forget gate's bias (1)", 0},
     {0, 0, 0, 0, "Training", 3},
-    {"batch", KEY_BATCH, "N", 0, "Sequences side by side (50)", 0},
+    {"batch", KEY_BATCH, "N", 0, "Sequences side by side (by the amount of data)", 0},
     {"steps", KEY_STEPS, "N", 0, "Steps of truncated back-propagation (64)", 0},
-    {"epochs", KEY_EPOCHS, "N", 0, "Passes over the data (10; more for small series)", 0},
+    {"epochs", KEY_EPOCHS, "N", 0, "Passes over the data (by the amount of data)", 0},
     {"optimizer", KEY_OPTIMIZER, "NAME", 0, "adam, adamw, rmsprop or sgd", 0},
-    {"rate", KEY_RATE, "X", 0, "Learning rate (0.002)", 0},
+    {"rate", KEY_RATE, "X", 0, "Learning rate (0.004 for a text, else less; auto: found by a range test)", 0},
     {"momentum", KEY_MOMENTUM, "X", 0, "Momentum of sgd and rmsprop (0)", 0},
-    {"schedule", KEY_SCHEDULE, "NAME", 0, "constant, cosine or plateau", 0},
+    {"schedule", KEY_SCHEDULE, "NAME", 0, "constant, cosine or plateau (cosine for a text)", 0},
     {"warmup", KEY_WARMUP, "UPDATES", 0, "Linear warm-up of the cosine schedule (0)", 0},
     {"clip", KEY_CLIP, "X", 0, "Largest norm of the gradient (5)", 0},
     {"weight-decay", KEY_DECAY, "X", 0, "Weight decay (0)", 0},
@@ -87,7 +83,7 @@ static void add_dense(options *o, const struct argp_state *state, const char *la
     o->training.model.dense[o->training.model.dense_layers++] = d;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+error_t train_parse(int key, char *arg, struct argp_state *state)
 {
     options *o = state->input;
     training *t = &o->training;
@@ -131,7 +127,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_STEPS: t->steps = COUNT("steps", 1, 1000000); break;
     case KEY_EPOCHS: t->epochs = COUNT("epochs", 1, 1000000); break;
     case KEY_OPTIMIZER: t->train.optimizer = (weir_optimizer)NAME("optimizer", optimizer_names); break;
-    case KEY_RATE: t->train.rate = (float)NUMBER("rate", 1e-12, 1e6); break;
+    case KEY_RATE:
+        t->find_rate = strcmp(arg, "auto") == 0;
+        t->train.rate = t->find_rate ? 0 : (float)NUMBER("rate", 1e-12, 1e6);
+        break;
     case KEY_MOMENTUM: t->train.momentum = (float)NUMBER("momentum", 0, 0.99999); break;
     case KEY_SCHEDULE: t->train.schedule = (weir_schedule)NAME("schedule", schedule_names); break;
     case KEY_WARMUP: t->train.warmup = COUNT("warmup", 0, 1000000000); break;
@@ -151,10 +150,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         t->count = (size_t)(state->argc - state->next);
         break;
     case ARGP_KEY_NO_ARGS: argp_error(state, "name the data to train on"); break;
-    case ARGP_KEY_END:
-        if (!o->output)
-            argp_error(state, "name the model to write: -o MODEL");
-        break;
     default: return ARGP_ERR_UNKNOWN;
     }
 #undef NUMBER
@@ -179,6 +174,27 @@ static int check_outputs(const options *o)
             return FAILED;
     }
     return DONE;
+}
+
+char *train_default_output(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *point = strrchr(name, '.');
+    size_t stem = point && point > name ? (size_t)(point - name) : strlen(name);
+    char *output = malloc(stem + sizeof ".weir");
+    if (!output) {
+        complain("there is no memory left");
+        return NULL;
+    }
+    snprintf(output, stem + sizeof ".weir", "%.*s.weir", (int)stem, name);
+    weir_model *old = NULL;
+    weir_error err;
+    if (access(output, F_OK) == 0 && weir_model_load(&old, output, WEIR_ISA_BEST, NULL, &err)) {
+        complain("%s is there and is no model of Weir; name another file with -o", output);
+        free(output);
+        return NULL;
+    }
+    weir_model_free(old);
+    return output;
 }
 
 static int plot(const progress *p, const options *o)
@@ -223,6 +239,28 @@ static int fit(data *d, const options *o, weir_trainer *trainer, progress *p, we
     return DONE;
 }
 
+/* The lines of what was picked, under one heading. */
+static void say_picked(bool quiet, const char *lines)
+{
+    if (*lines)
+        say(quiet, "picked, since no option says otherwise:");
+    for (size_t n; *lines; lines += n + (lines[n] != 0)) {
+        n = strcspn(lines, "\n");
+        say(quiet, "    %.*s", (int)n, lines);
+    }
+}
+
+static int find_rate(data *d, options *o, const weir_model *model)
+{
+    range *r = malloc(sizeof *r);
+    int status = r ? training_find_rate(d, &o->training, model, r) : complain("there is no memory left");
+    char sentence[256];
+    if (status == DONE)
+        say(o->quiet, "%s", range_sentence(r, (double)o->training.train.rate, sentence, sizeof sentence));
+    free(r);
+    return status;
+}
+
 static int train(data *d, options *o, progress *p)
 {
     weir_error err;
@@ -233,11 +271,14 @@ static int train(data *d, options *o, progress *p)
     threads pool = threads_start(o->threads, false);
     if (pool.pool)
         o->training.train.parallel = &pool.parallel;
-    int status = DONE;
-    if (weir_model_new(&model, &o->training.model, NULL, 0, &err) || weir_trainer_new(&trainer, model, &o->training.train, &err))
+    say(o->quiet, "%s", d->summary);
+    say_picked(o->quiet, d->picked);
+    int status = weir_model_new(&model, &o->training.model, NULL, 0, &err) ? complain("%s", err.text) : DONE;
+    if (status == DONE && o->training.find_rate)
+        status = find_rate(d, o, model);
+    if (status == DONE && weir_trainer_new(&trainer, model, &o->training.train, &err))
         status = complain("%s", err.text);
-    else {
-        say(o->quiet, "%s", d->summary);
+    if (status == DONE) {
         say(o->quiet, "model: %u x %u, %zu weights, %s; %.0f MiB to train", (unsigned)weir_model_config(model)->layers,
             (unsigned)weir_model_config(model)->hidden, weir_model_parameters(model), weir_isa_name(weir_model_config(model)->isa),
             (double)weir_trainer_memory(trainer) / 1048576);
@@ -258,11 +299,18 @@ static int train(data *d, options *o, progress *p)
 
 int cmd_train(int argc, char **argv)
 {
-    static const struct argp argp = {option_list, parse, "DATA...",
+    static const struct argp argp = {train_option_list, train_parse, "DATA...",
                                      "Trains a stacked LSTM on a text or a CSV and writes the best model.", 0, 0, 0};
     options o = {.training = training_defaults()};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
     data d = {0};
+    char *output = o.output ? NULL : train_default_output(o.training.paths[0]);
+    if (!o.output && !output)
+        return FAILED;
+    if (output) {
+        o.output = output;
+        say(o.quiet, "writing %s, since no -o names another file", output);
+    }
     int status = check_outputs(&o);
     if (status == DONE)
         status = training_open(&d, &o.training);
@@ -279,5 +327,6 @@ int cmd_train(int argc, char **argv)
         progress_free(&p);
     }
     training_close(&d);
+    free(output);
     return status;
 }

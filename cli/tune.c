@@ -1,0 +1,550 @@
+/* weir tune
+ * SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "progress.h"
+#include "train.h"
+#include "tune_report.h"
+
+enum { MOST_GIVEN = 128, KEY_MINUTES = 1024, KEY_TRIALS, KEY_RANGE, KEY_LOG, KEY_PLOT, KEY_QUIET, KEY_THREADS };
+
+typedef struct options {
+    train_options train;
+    double minutes;  /* INFINITY: no end */
+    uint32_t trials; /* UINT32_MAX: no end */
+    bool range;
+    char *given[MOST_GIVEN]; /* options of weir train, "--hidden=64", in their order */
+    size_t given_count;
+} options;
+
+/* ---- Options ---- */
+
+static const struct argp_option own_options[] = {
+    {"minutes", KEY_MINUTES, "M", 0, "Try for so long, over all calls of this search together (10, or no end with --trials)", 0},
+    {"trials", KEY_TRIALS, "N", 0, "Try so many settings (as many as the time allows)", 0},
+    {"range", KEY_RANGE, 0, 0, "Only test which learning rates make the loss fall", 0},
+    {"output", 'o', "MODEL", 0, "The best model (the data's name with .weir, in this folder)", 0},
+    {"log", KEY_LOG, "FILE.jsonl", 0, "The trials, a JSON line each (MODEL.tune.jsonl)", 0},
+    {"plot", KEY_PLOT, "FILE.svg", 0, "The picture (MODEL.tune.svg; none for --range)", 0},
+    {"threads", KEY_THREADS, "N", 0, "Threads; the result does not depend on it (all processors)", 0},
+    {"quiet", KEY_QUIET, 0, 0, "Print the table alone", 0},
+    {0},
+};
+
+static error_t parse_own(int key, char *arg, struct argp_state *state)
+{
+    options *o = state->input;
+    switch (key) {
+    case ARGP_KEY_INIT: state->child_inputs[0] = o; break;
+    case KEY_MINUTES: o->minutes = option_number(state, "minutes", arg, 0.001, 1e6); break;
+    case KEY_TRIALS: o->trials = option_count(state, "trials", arg, 1, 1000000); break;
+    case KEY_RANGE: o->range = true; break;
+    case 'o': o->train.output = arg; break;
+    case KEY_LOG: o->train.log = arg; break;
+    case KEY_PLOT: o->train.plot = option_picture(state, "plot", arg); break;
+    case KEY_THREADS: o->train.threads = option_count(state, "threads", arg, 1, 1024); break;
+    case KEY_QUIET: o->train.quiet = true; break;
+    default: return ARGP_ERR_UNKNOWN;
+    }
+    return 0;
+}
+
+static const struct argp_option *find_option(int key)
+{
+    for (const struct argp_option *option = train_option_list; option->name || option->doc; option++)
+        if (option->name && option->key == key)
+            return option;
+    return NULL;
+}
+
+/* Parses an option of weir train, and keeps it for the trials. */
+static error_t parse_given(int key, char *arg, struct argp_state *state)
+{
+    options *o = state->input;
+    state->input = &o->train;
+    error_t status = train_parse(key, arg, state);
+    state->input = o;
+    const struct argp_option *option = status ? NULL : find_option(key);
+    if (!option)
+        return status;
+    if (o->given_count == MOST_GIVEN)
+        argp_error(state, "%d options are the most", MOST_GIVEN);
+    size_t size = strlen(option->name) + (arg ? strlen(arg) : 0) + 4;
+    char *word = malloc(size);
+    if (!word)
+        return ENOMEM;
+    snprintf(word, size, "--%s%s%s", option->name, arg ? "=" : "", arg ? arg : "");
+    o->given[o->given_count++] = word;
+    return 0;
+}
+
+static bool is_own(const struct argp_option *option)
+{
+    for (const struct argp_option *own = own_options; own->name || own->doc; own++)
+        if (own->name && option->name && strcmp(own->name, option->name) == 0)
+            return true;
+    return false;
+}
+
+static void parse_options(options *o, int argc, char **argv)
+{
+    enum { MOST = 96 };
+    struct argp_option rest[MOST] = {{0}}; /* weir train's without those that mean another thing here */
+    size_t n = 0;
+    for (const struct argp_option *option = train_option_list; (option->name || option->doc) && n + 1 < MOST; option++)
+        if (!is_own(option))
+            rest[n++] = *option;
+    const struct argp given = {rest, parse_given, "DATA...", 0, 0, 0, 0};
+    const struct argp_child children[] = {{&given, 0, NULL, 0}, {0}};
+    const struct argp argp = {own_options, parse_own, NULL, "Tries settings of weir train at random and keeps the best model.\v"
+                              "The options under the headings are those of weir train: they hold for all trials.", children, 0, 0};
+    *o = (options){.train.training = training_defaults(), .trials = 0};
+    argp_parse(&argp, argc, argv, 0, NULL, o);
+    if (o->minutes == 0)
+        o->minutes = o->trials ? (double)INFINITY : 10;
+    if (!o->trials)
+        o->trials = UINT32_MAX;
+}
+
+/* ---- The command of a trial ---- */
+
+/* A name that no parser takes for an option. */
+static char *plain_path(const char *path)
+{
+    size_t size = strlen(path) + 3;
+    char *word = malloc(size);
+    if (word)
+        snprintf(word, size, "%s%s", *path == '-' ? "./" : "", path);
+    return word;
+}
+
+typedef struct command {
+    char **argv; /* ended by NULL */
+    int argc;
+} command;
+
+static void command_free(command *c)
+{
+    for (int i = 0; i < c->argc; i++)
+        free(c->argv[i]);
+    free(c->argv);
+}
+
+/* weir train with this trial's options. What was given comes last, so that it holds. */
+static bool command_make(command *c, const options *o, const tune_draw *draw)
+{
+    const training *t = &o->train.training;
+    *c = (command){.argv = calloc(t->count + draw->count + o->given_count + 4, sizeof *c->argv)};
+    if (!c->argv)
+        return false;
+    c->argv[c->argc++] = strdup("weir train");
+    for (size_t i = 0; i < t->count; i++)
+        c->argv[c->argc++] = plain_path(t->paths[i]);
+    c->argv[c->argc++] = strdup("-o");
+    c->argv[c->argc++] = plain_path(o->train.output);
+    for (size_t i = 0; i < draw->count; i++)
+        c->argv[c->argc++] = strdup(draw->argument[i]);
+    for (size_t i = 0; i < o->given_count; i++)
+        c->argv[c->argc++] = strdup(o->given[i]);
+    for (int i = 0; i < c->argc; i++)
+        if (!c->argv[i])
+            return false;
+    return true;
+}
+
+/* For a shell. */
+static void print_quoted(const char *word)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./=,:+-%@";
+    if (*word && strspn(word, plain) == strlen(word)) {
+        fputs(word, stdout);
+        return;
+    }
+    putchar('\'');
+    for (; *word; word++)
+        if (*word == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(*word);
+    putchar('\'');
+}
+
+static void command_print(const command *c)
+{
+    fputs("    weir train", stdout);
+    for (int i = 1; i < c->argc; i++) {
+        putchar(' ');
+        print_quoted(c->argv[i]);
+    }
+    putchar('\n');
+}
+
+/* ---- A trial ---- */
+
+typedef struct search {
+    options *o;
+    tune_log log;
+    training base; /* as weir train would have it */
+    enum task task;
+    threads pool;
+    double start; /* when this call began, less what calls before it spent */
+    bool interrupted, late, terminal;
+} search;
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Whether the search has come to its end; says in `s` by what. */
+static bool over(search *s)
+{
+    s->interrupted = progress_interrupted() != 0;
+    s->late = seconds() - s->start > s->o->minutes * 60;
+    return s->interrupted || s->late;
+}
+
+typedef struct watch {
+    search *s;
+    tune_trial *trial;
+    bool redo; /* a trial that is in the log: it is run to the same end */
+    bool cut;
+} watch;
+
+static void show(const search *s, const tune_trial *t, const weir_progress *now)
+{
+    if (s->terminal)
+        fprintf(stderr, "\rtrial %u  epoch %u/%u  valid %.4f\033[K", (unsigned)t->number, (unsigned)now->epoch, (unsigned)now->epochs,
+                now->valid_loss);
+}
+
+/* weir_fit.report */
+static bool watch_trial(void *ctx, const weir_progress *now)
+{
+    watch *w = ctx;
+    tune_trial *t = w->trial;
+    w->cut = w->redo ? progress_interrupted() != 0 : over(w->s);
+    if (!now->epoch_done || w->cut)
+        return !w->cut;
+    double *more = realloc(t->curve, (t->epochs + (size_t)1) * sizeof *more);
+    if (!more) {
+        w->cut = true;
+        return false;
+    }
+    t->curve = more;
+    t->curve[t->epochs++] = now->valid_loss;
+    show(w->s, t, now);
+    if (!w->redo)
+        t->stopped = now->epoch < now->epochs && tune_poor(&w->s->log, t->curve, t->epochs, now->epochs);
+    return !t->stopped;
+}
+
+typedef struct run {
+    training training;
+    data data;
+    weir_model *model;
+    weir_trainer *trainer;
+    weir_progress best;
+} run;
+
+static void run_end(run *r)
+{
+    weir_trainer_free(r->trainer);
+    weir_model_free(r->model);
+    training_close(&r->data);
+}
+
+/* Opens the data and configures the training as a command says, with the rate found if it shall be. A failure is complained of. */
+static int run_begin(run *r, search *s, command *c)
+{
+    static const struct argp argp = {train_option_list, train_parse, "DATA...", 0, 0, 0, 0};
+    train_options parsed = {.training = training_defaults()};
+    argp_parse(&argp, c->argc, c->argv, ARGP_NO_HELP, NULL, &parsed);
+    r->training = parsed.training;
+    int status = training_open(&r->data, &r->training);
+    if (status == DONE)
+        training_configure(&r->data, &r->training);
+    if (s->pool.pool)
+        r->training.train.parallel = &s->pool.parallel;
+    return status;
+}
+
+/* The model and its trainer; the rate too, where a range test finds it. */
+static bool run_make(run *r, weir_error *err)
+{
+    if (weir_model_new(&r->model, &r->training.model, NULL, 0, err))
+        return false;
+    range test;
+    if (r->training.find_rate && training_find_rate(&r->data, &r->training, r->model, &test) != DONE)
+        return false;
+    return weir_trainer_new(&r->trainer, r->model, &r->training.train, err) == WEIR_OK;
+}
+
+/* Trains; what came out is in the trial. A trial that cannot be trained has failed, which ends no search. */
+static void run_fit(run *r, watch *w)
+{
+    weir_error err = {.text = "the range test failed"};
+    tune_trial *t = w->trial;
+    t->valid = t->train = (double)NAN;
+    if (!run_make(r, &err)) {
+        snprintf(t->failed, sizeof t->failed, "%.199s", err.text);
+        return;
+    }
+    tune_values(t->values, &r->training);
+    r->data.fit.report = watch_trial;
+    r->data.fit.ctx = w;
+    weir_status status = weir_trainer_fit(r->trainer, &r->data.fit, &r->best, &err);
+    t->valid = r->best.valid_loss;
+    t->train = r->best.train_loss;
+    t->best_epoch = r->best.epoch;
+    if (status)
+        snprintf(t->failed, sizeof t->failed, "%.199s", err.text);
+    else if (!isfinite(t->valid))
+        snprintf(t->failed, sizeof t->failed, "its validation loss is not a finite number");
+}
+
+static int save_if_best(search *s, run *r, tune_trial *t)
+{
+    const tune_trial *best = tune_log_best(&s->log);
+    if (*t->failed || (best && best->number != t->number && best->valid <= t->valid))
+        return DONE;
+    int status = training_save(&r->data, &r->training, r->trainer, &r->best, s->o->train.output);
+    t->model = status == DONE ? tune_hash(s->o->train.output) : 0;
+    return status;
+}
+
+static void say_trial(const search *s, const tune_trial *t, bool best)
+{
+    if (s->terminal)
+        fputs("\r\033[K", stderr);
+    if (*t->failed) {
+        say(s->o->train.quiet, "trial %u: failed: %s", (unsigned)t->number, t->failed);
+        return;
+    }
+    char options_text[TUNE_ARGUMENTS * TUNE_ARGUMENT] = "the defaults";
+    for (size_t i = 0, used = 0; i < t->draw.count; i++)
+        used += (size_t)snprintf(options_text + used, sizeof options_text - used, "%s%s", i ? " " : "", t->draw.argument[i]);
+    say(s->o->train.quiet, "trial %u: valid %.4f, epoch %u of %u, %.1f s%s%s: %s", (unsigned)t->number, t->valid, (unsigned)t->best_epoch,
+        (unsigned)t->epochs, t->seconds, t->stopped ? ", stopped" : "", best ? ", best" : "", options_text);
+}
+
+/* Runs the next trial and logs it, the model first: a search that is killed between them does the trial once more, to the same model. */
+static int run_trial(search *s)
+{
+    tune_trial t = {.number = (uint32_t)s->log.count};
+    run r = {0};
+    watch w = {.s = s, .trial = &t};
+    command c;
+    double begin = seconds();
+    tune_draw_trial(&t.draw, s->o->train.training.seed, t.number, s->task, &s->o->train.training, &s->base);
+    int status = command_make(&c, s->o, &t.draw) ? run_begin(&r, s, &c) : complain("there is no memory left");
+    if (status == DONE)
+        run_fit(&r, &w);
+    if (status == DONE && !w.cut)
+        status = save_if_best(s, &r, &t);
+    run_end(&r);
+    command_free(&c);
+    t.seconds = seconds() - begin;
+    if (status != DONE || w.cut) {
+        free(t.curve);
+        return status == DONE ? tune_log_cut(&s->log, t.seconds) : status;
+    }
+    status = tune_log_add(&s->log, &t);
+    if (status == DONE)
+        say_trial(s, &t, tune_log_best(&s->log) && tune_log_best(&s->log)->number == t.number);
+    return status;
+}
+
+/* ---- The search ---- */
+
+/* What must be the same for a search to go on. */
+static json_t *describe(const options *o)
+{
+    const training *t = &o->train.training;
+    json_t *files = json_array(), *given = json_array();
+    for (size_t i = 0; i < t->count; i++) {
+        char hash[17];
+        snprintf(hash, sizeof hash, "%016llx", (unsigned long long)tune_hash(t->paths[i]));
+        json_array_append_new(files, json_string(hash));
+    }
+    for (size_t i = 0; i < o->given_count; i++)
+        json_array_append_new(given, json_string(o->given[i]));
+    return json_pack("{s:s, s:o, s:o}", "weir", weir_version(), "data", files, "options", given);
+}
+
+/* The settings that weir train would use, which also shows that the data can be used. */
+static int find_base(search *s)
+{
+    run r = {0};
+    command c;
+    int status = command_make(&c, s->o, &(tune_draw){0}) ? run_begin(&r, s, &c) : complain("there is no memory left");
+    s->base = r.training;
+    s->task = r.data.task;
+    if (status == DONE)
+        say(s->o->train.quiet, "%s", r.data.summary);
+    run_end(&r);
+    command_free(&c);
+    return status;
+}
+
+/* Trains the best trial again if its model is not where it was written. */
+static int restore_best(search *s)
+{
+    const tune_trial *best = tune_log_best(&s->log);
+    if (!best || best->model == 0 || tune_hash(s->o->train.output) == best->model)
+        return DONE;
+    say(s->o->train.quiet, "%s is not the model of trial %u any more; it is trained again", s->o->train.output, (unsigned)best->number);
+    tune_trial t = *best;
+    t.curve = NULL;
+    t.epochs = 0;
+    run r = {0};
+    watch w = {.s = s, .trial = &t, .redo = true};
+    command c;
+    int status = command_make(&c, s->o, &t.draw) ? run_begin(&r, s, &c) : complain("there is no memory left");
+    if (status == DONE)
+        run_fit(&r, &w);
+    if (status == DONE && !w.cut)
+        status = save_if_best(s, &r, &t);
+    run_end(&r);
+    command_free(&c);
+    free(t.curve);
+    return status;
+}
+
+static char *with_ending(const char *name, const char *ending)
+{
+    size_t size = strlen(name) + strlen(ending) + 1;
+    char *word = malloc(size);
+    if (word)
+        snprintf(word, size, "%s%s", name, ending);
+    return word;
+}
+
+static int report(search *s)
+{
+    const tune_trial *best = tune_log_best(&s->log);
+    if (!best)
+        return complain(s->interrupted ? "interrupted before a trial was done; the same command begins again"
+                        : s->late      ? "no trial was done in the time; give more --minutes, or fewer --epochs"
+                                       : "no trial has succeeded; the log says why");
+    int status = tune_print(&s->log);
+    command c;
+    bool made = command_make(&c, s->o, &best->draw);
+    if (made && status == DONE) {
+        printf("\n%s is the model of trial %u, validation loss %.4f. The same bytes again:\n", s->o->train.output, (unsigned)best->number,
+               best->valid);
+        command_print(&c);
+        status = finish_output();
+    }
+    command_free(&c);
+    char *picture = s->o->train.plot ? strdup(s->o->train.plot) : with_ending(s->o->train.output, ".tune.svg");
+    if (status == DONE)
+        status = picture ? tune_plot(&s->log, picture, s->o->train.quiet) : complain("there is no memory left");
+    free(picture);
+    return status;
+}
+
+static int run_search(search *s)
+{
+    options *o = s->o;
+    progress p = {.quiet = true};
+    s->terminal = !o->train.quiet && isatty(STDERR_FILENO);
+    s->start = seconds() - tune_log_seconds(&s->log);
+    if (s->log.count)
+        say(o->train.quiet, "going on after %zu trials in %.1f minutes", s->log.count, tune_log_seconds(&s->log) / 60);
+    progress_start(&p);
+    int status = DONE;
+    while (status == DONE && s->log.count < o->trials && !over(s))
+        status = run_trial(s);
+    if (status == DONE && !progress_interrupted())
+        status = restore_best(s);
+    progress_end(&p);
+    if (s->terminal)
+        fputs("\r\033[K", stderr);
+    if (status == DONE)
+        status = report(s);
+    if (!progress_interrupted())
+        return status;
+    say(false, "weir: interrupted; the same command goes on after %zu trials", s->log.count);
+    return 128 + progress_interrupted();
+}
+
+static int search_settings(search *s)
+{
+    options *o = s->o;
+    char *log = o->train.log ? strdup(o->train.log) : with_ending(o->train.output, ".tune.jsonl");
+    if (!log)
+        return complain("there is no memory left");
+    s->log.file = -1;
+    int status = check_output(o->train.output);
+    if (status == DONE)
+        status = find_base(s);
+    if (status == DONE) {
+        json_t *description = describe(o);
+        status = tune_log_open(&s->log, log, description);
+        json_decref(description);
+    }
+    if (status == DONE)
+        status = run_search(s);
+    tune_log_close(&s->log);
+    free(log);
+    return status;
+}
+
+/* ---- The range test alone ---- */
+
+static void print_range(const range *r, double rate)
+{
+    char sentence[256];
+    printf("%10s  %10s\n", "rate", "loss");
+    for (size_t i = 0; i < r->updates; i += 5)
+        printf("%10.2g  %10.4f\n", r->rate[i], r->smooth[i]);
+    printf("\n%s\n", range_sentence(r, rate, sentence, sizeof sentence));
+}
+
+static int test_range(search *s)
+{
+    const options *o = s->o;
+    run r = {0};
+    command c;
+    weir_error err;
+    range test;
+    int status = command_make(&c, o, &(tune_draw){0}) ? run_begin(&r, s, &c) : complain("there is no memory left");
+    if (status == DONE && weir_model_new(&r.model, &r.training.model, NULL, 0, &err))
+        status = complain("%s", err.text);
+    if (status == DONE)
+        status = training_find_rate(&r.data, &r.training, r.model, &test);
+    if (status == DONE) {
+        print_range(&test, (double)r.training.train.rate);
+        status = finish_output();
+    }
+    if (status == DONE && o->train.plot)
+        status = range_plot(&test, o->train.plot, o->train.quiet);
+    run_end(&r);
+    command_free(&c);
+    return status;
+}
+
+int cmd_tune(int argc, char **argv)
+{
+    options o;
+    parse_options(&o, argc, argv);
+    char *output = o.train.output ? strdup(o.train.output) : train_default_output(o.train.training.paths[0]);
+    int status = FAILED;
+    if (output) {
+        o.train.output = output;
+        search s = {.o = &o, .pool = threads_start(o.train.threads, false)};
+        status = o.range ? test_range(&s) : search_settings(&s);
+        threads_stop(&s.pool);
+    }
+    for (size_t i = 0; i < o.given_count; i++)
+        free(o.given[i]);
+    free(output);
+    return status;
+}
