@@ -57,6 +57,14 @@ static double training_bytes(const training *t)
     return sum * (t->split > 0 ? t->split : 0.9);
 }
 
+int training_spare_data(const training *t, const char *file)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (same_file(file, t->paths[i]))
+            return complain("%s is the data; it is not overwritten", file);
+    return DONE;
+}
+
 int training_open(data *d, training *t)
 {
     weir_error err = {0};

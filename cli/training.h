@@ -47,6 +47,8 @@ typedef struct data {
     char picked[1024]; /* what was filled in, and why: defaults_explain */
 } data;
 
+/* Complains if the file is one of the data, which would be overwritten: DONE or FAILED. */
+int training_spare_data(const training *t, const char *file);
 /* Reads the data, guesses the task, and hands the settings on to it: DONE or FAILED. training_close in any case. */
 int training_open(data *d, training *t);
 void training_close(data *d);

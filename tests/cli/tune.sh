@@ -125,7 +125,8 @@ check "a budget that is spent adds no trial" test "$(grep -c '"trial"' i.weir.tu
 
 # What cannot be
 expect 1 "is the log of another search" "$WEIR" tune $text -o a.weir --trials 6 --seed 5
-expect 1 "is no log of weir tune" "$WEIR" tune $text -o a.weir --log text.txt --trials 1
+expect 1 "is no log of weir tune" "$WEIR" tune $text -o n.weir --log poem.weir --trials 1
+expect 1 "text.txt is the data; it is not overwritten" "$WEIR" tune $text -o n.weir --log text.txt --trials 1
 check "the data is still there" grep -q "the weir decides" text.txt
 expect 1 "no trial was done in the time" "$WEIR" tune text.txt --epochs 30 -o n.weir --minutes 0.001
 expect 1 "No such file" "$WEIR" tune none.txt -o n.weir
