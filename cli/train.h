@@ -3,13 +3,17 @@
 #ifndef WEIR_CLI_TRAIN_H
 #define WEIR_CLI_TRAIN_H
 
+#include "checkpoints.h"
 #include "training.h"
 
 typedef struct train_options {
     training training;
-    const char *output, *log, *plot; /* NULL: not given */
-    bool quiet;
+    const char *output, *log, *plot, *checkpoint, *resume; /* NULL: not given */
+    checkpoints checkpoints;
+    bool quiet, set_every;
     unsigned threads;
+    json_t *arguments; /* the options that a checkpoint keeps: "--hidden=64"; NULL: they are not collected */
+    bool going_on;     /* those of a checkpoint are set already; these must not contradict them */
 } train_options;
 
 extern const struct argp_option train_option_list[]; /* ended by {0} */

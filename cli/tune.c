@@ -3,7 +3,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "progress.h"
@@ -22,18 +21,11 @@ typedef struct search {
     bool interrupted, late, terminal;
 } search;
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* Whether the search has come to its end; says in `s` by what. */
 static bool over(search *s)
 {
     s->interrupted = progress_interrupted() != 0;
-    s->late = seconds() - s->start > s->o->minutes * 60;
+    s->late = progress_clock() - s->start > s->o->minutes * 60;
     return s->interrupted || s->late;
 }
 
@@ -139,7 +131,10 @@ static int save_if_best(search *s, run *r, tune_trial *t)
     if (*t->failed || (best && best->number != t->number && best->valid <= t->valid))
         return DONE;
     int status = training_save(&r->data, &r->training, r->trainer, &r->best, s->o->train.output);
-    t->model = status == DONE ? tune_hash(s->o->train.output) : 0;
+    json_t *file = status == DONE ? data_describe(&s->o->output, 1) : NULL;
+    if (file)
+        snprintf(t->model, sizeof t->model, "%s", json_string_value(json_object_get(json_array_get(file, 0), "sum")));
+    json_decref(file);
     return status;
 }
 
@@ -165,7 +160,7 @@ static int run_trial(search *s)
     run r = {0};
     watch w = {.s = s, .trial = &t};
     command c;
-    double begin = seconds();
+    double begin = progress_clock();
     tune_draw_trial(&t.draw, s->o->train.training.seed, t.number, s->task, &s->o->train.training, &s->base);
     int status = command_make(&c, s->o, &t.draw) ? run_begin(&r, s, &c) : complain("there is no memory left");
     if (status == DONE)
@@ -174,7 +169,7 @@ static int run_trial(search *s)
         status = save_if_best(s, &r, &t);
     run_end(&r);
     command_free(&c);
-    t.seconds = seconds() - begin;
+    t.seconds = progress_clock() - begin;
     if (status != DONE || w.cut) {
         free(t.curve);
         return status == DONE ? tune_log_cut(&s->log, t.seconds) : status;
@@ -187,16 +182,15 @@ static int run_trial(search *s)
 
 /* ---- The search ---- */
 
-/* What must be the same for a search to go on. */
+/* What must be the same for a search to go on: the data, wherever they are, and the options. NULL after a complaint. */
 static json_t *describe(const tune_options *o)
 {
     const training *t = &o->train.training;
-    json_t *files = json_array(), *given = json_array();
-    for (size_t i = 0; i < t->count; i++) {
-        char hash[17];
-        snprintf(hash, sizeof hash, "%016llx", (unsigned long long)tune_hash(t->paths[i]));
-        json_array_append_new(files, json_string(hash));
-    }
+    json_t *files = data_describe(t->paths, t->count), *given = json_array();
+    if (!files)
+        return NULL;
+    for (size_t i = 0; i < t->count; i++)
+        json_object_del(json_array_get(files, i), "path");
     for (size_t i = 0; i < o->given_count; i++)
         json_array_append_new(given, json_string(o->given[i]));
     return json_pack("{s:s, s:o, s:o}", "weir", weir_version(), "data", files, "options", given);
@@ -217,11 +211,21 @@ static int find_base(search *s)
     return status;
 }
 
+/* Whether the file is the model that this trial wrote. */
+static bool is_model_of(const tune_trial *t, char *path)
+{
+    json_t *file = access(path, R_OK) == 0 ? data_describe(&path, 1) : NULL;
+    const char *sum = json_string_value(json_object_get(json_array_get(file, 0), "sum"));
+    bool same = sum && strcmp(sum, t->model) == 0;
+    json_decref(file);
+    return same;
+}
+
 /* Trains the best trial again if its model is not where it was written. */
 static int restore_best(search *s)
 {
     const tune_trial *best = tune_log_best(&s->log);
-    if (!best || best->model == 0 || tune_hash(s->o->train.output) == best->model)
+    if (!best || is_model_of(best, s->o->output))
         return DONE;
     say(s->o->train.quiet, "%s is not the model of trial %u any more; it is trained again", s->o->train.output, (unsigned)best->number);
     tune_trial t = *best;
@@ -279,7 +283,7 @@ static int run_search(search *s)
     tune_options *o = s->o;
     progress p = {.quiet = true};
     s->terminal = !o->train.quiet && isatty(STDERR_FILENO);
-    s->start = seconds() - tune_log_seconds(&s->log);
+    s->start = progress_clock() - tune_log_seconds(&s->log);
     if (s->log.count)
         say(o->train.quiet, "going on after %zu trials in %.1f minutes", s->log.count, tune_log_seconds(&s->log) / 60);
     progress_start(&p);
@@ -318,7 +322,7 @@ static int search_settings(search *s)
         status = find_base(s);
     if (status == DONE) {
         json_t *description = describe(o);
-        status = tune_log_open(&s->log, log, description);
+        status = description ? tune_log_open(&s->log, log, description) : FAILED;
         json_decref(description);
     }
     if (status == DONE)
@@ -377,7 +381,7 @@ int cmd_tune(int argc, char **argv)
 {
     tune_options o;
     tune_options_parse(&o, argc, argv);
-    char *output = find_output(&o);
+    char *output = o.output = find_output(&o);
     int status = FAILED;
     if (output) {
         o.train.output = output;

@@ -149,29 +149,12 @@ bool command_make(command *c, const tune_options *o, const tune_draw *draw)
     return true;
 }
 
-/* For a shell. */
-static void print_quoted(const char *word)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./=,:+-%@";
-    if (*word && strspn(word, plain) == strlen(word)) {
-        fputs(word, stdout);
-        return;
-    }
-    putchar('\'');
-    for (; *word; word++)
-        if (*word == '\'')
-            fputs("'\\''", stdout);
-        else
-            putchar(*word);
-    putchar('\'');
-}
-
 void command_print(const command *c)
 {
     fputs("    weir train", stdout);
     for (int i = 1; i < c->argc; i++) {
         putchar(' ');
-        print_quoted(c->argv[i]);
+        write_quoted(stdout, c->argv[i]);
     }
     putchar('\n');
 }

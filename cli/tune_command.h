@@ -3,6 +3,7 @@
 #ifndef WEIR_CLI_TUNE_COMMAND_H
 #define WEIR_CLI_TUNE_COMMAND_H
 
+#include "checkpoints.h"
 #include "train.h"
 #include "tune_space.h"
 
@@ -13,6 +14,7 @@ typedef struct tune_options {
     double minutes;  /* INFINITY: no end */
     uint32_t trials; /* UINT32_MAX: no end */
     bool range;
+    char *output; /* train.output, or what stands for it */
     char *given[TUNE_MOST_GIVEN]; /* options of weir train, "--hidden=64", in their order */
     size_t given_count;
 } tune_options;

@@ -11,21 +11,6 @@
 
 #include "data/fail.h"
 
-uint64_t tune_hash(const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return 0;
-    uint64_t hash = 0xCBF29CE484222325u;
-    unsigned char bytes[16384];
-    for (size_t n; (n = fread(bytes, 1, sizeof bytes, f)) > 0;)
-        for (size_t i = 0; i < n; i++)
-            hash = (hash ^ bytes[i]) * 0x100000001B3u;
-    bool good = !ferror(f);
-    fclose(f);
-    return good ? hash : 0;
-}
-
 /* ---- Trials as JSON ---- */
 
 static json_t *number(double x)
@@ -42,11 +27,9 @@ static json_t *trial_json(const tune_trial *t)
         json_object_set_new(settings, tune_settings[i].name, number(t->values[i]));
     for (uint32_t i = 0; i < t->epochs; i++)
         json_array_append_new(curve, number(t->curve[i]));
-    char model[17];
-    snprintf(model, sizeof model, "%016llx", (unsigned long long)t->model);
     json_t *o = json_pack("{s:i, s:o, s:o, s:o, s:o, s:i, s:b, s:f, s:o, s:s}", "trial", (int)t->number, "arguments", arguments, "settings",
                           settings, "valid_loss", number(t->valid), "train_loss", number(t->train), "best_epoch", (int)t->best_epoch, "stopped",
-                          (int)t->stopped, "seconds", t->seconds, "curve", curve, "model", model);
+                          (int)t->stopped, "seconds", t->seconds, "curve", curve, "model", t->model);
     if (*t->failed)
         json_object_set_new(o, "failed", json_string(t->failed));
     return o;
@@ -93,7 +76,7 @@ static bool read_trial(tune_trial *t, const json_t *o, size_t wanted)
     t->best_epoch = (uint32_t)json_integer_value(json_object_get(o, "best_epoch"));
     t->stopped = json_is_true(json_object_get(o, "stopped"));
     t->seconds = real_at(o, "seconds");
-    t->model = strtoull(string_at(o, "model"), NULL, 16);
+    snprintf(t->model, sizeof t->model, "%s", string_at(o, "model"));
     snprintf(t->failed, sizeof t->failed, "%s", string_at(o, "failed"));
     if (!isfinite(t->valid) && !*t->failed)
         return false;

@@ -14,7 +14,7 @@ typedef struct tune_trial {
     double *curve;               /* [epochs] validation losses */
     bool stopped;                /* before its time, by tune_poor */
     double seconds;
-    uint64_t model;    /* hash of the model's file, if it was the best so far; else 0 */
+    char model[20];    /* sum of the model's file, if it was the best so far; else "" */
     char failed[200];  /* why it has no loss; "" if it has */
 } tune_trial;
 
@@ -42,8 +42,5 @@ double tune_log_seconds(const tune_log *l);
 /* The median rule (Golovin et al. 2017, "Google Vizier", section 3.2.1): true if the best of `epochs` losses is above the median of what the other trials
  * had reached by then. Asks for three others, and for a quarter of all epochs to be done. */
 bool tune_poor(const tune_log *l, const double *curve, uint32_t epochs, uint32_t all);
-
-/* FNV-1a, 64 bits, of a file's bytes; 0 if it cannot be read. */
-uint64_t tune_hash(const char *path);
 
 #endif

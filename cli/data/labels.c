@@ -34,7 +34,8 @@ struct labels {
     float *data; /* [table rows][width] */
     size_t train, batch;
     uint64_t seed;
-    size_t *order; /* of the training sequences, shuffled anew each epoch */
+    size_t *order; /* of the training sequences; each epoch shuffles that of the epoch before, the first one that of the file */
+    uint32_t shuffled; /* epochs that did so */
     float *x;
     uint32_t *lengths, *truth;
     weir_source train_source, valid_source;
@@ -223,11 +224,10 @@ static size_t some_of(size_t all, size_t index, size_t batch)
     return left < batch ? left : batch;
 }
 
-static weir_status train_get(void *ctx, uint32_t epoch, size_t index, weir_batch *batch, weir_error *err)
+/* Fisher & Yates 1938, with splitmix64's finaliser. */
+static void shuffle(labels *l, uint32_t epoch)
 {
-    (void)err;
-    labels *l = ctx;
-    for (size_t i = l->train; index == 0 && i-- > 1;) { /* Fisher & Yates 1938, with splitmix64's finaliser */
+    for (size_t i = l->train; i-- > 1;) {
         uint64_t z = l->seed * 0x9E3779B97F4A7C15u + ((uint64_t)epoch << 40) + i;
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
@@ -235,6 +235,23 @@ static weir_status train_get(void *ctx, uint32_t epoch, size_t index, weir_batch
         l->order[i] = l->order[j];
         l->order[j] = swap;
     }
+}
+
+/* The order of an epoch, whatever was asked before: a training may go on in its middle. */
+static void order_epoch(labels *l, uint32_t epoch)
+{
+    for (size_t i = 0; epoch < l->shuffled && i < l->train; i++)
+        l->order[i] = i;
+    l->shuffled = epoch < l->shuffled ? 0 : l->shuffled;
+    while (l->shuffled < epoch)
+        shuffle(l, ++l->shuffled);
+}
+
+static weir_status train_get(void *ctx, uint32_t epoch, size_t index, weir_batch *batch, weir_error *err)
+{
+    (void)err;
+    labels *l = ctx;
+    order_epoch(l, epoch);
     get_sequences(l, l->order + index * l->batch, some_of(l->train, index, l->batch), batch);
     return WEIR_OK;
 }

@@ -83,13 +83,14 @@ static const struct field progress_list[] = {
     FIELD(weir_progress, best, FLAG),
 };
 
-/* The parts of a state, each an object of its own. */
+/* The parts of a state, each an object of its own. The first name is longer than any number: jansson's reader aborts if its buffer must
+ * grow inside of a number and there is no memory, but not inside of a string. */
 static const struct part {
     const char *name;
     size_t offset;
     struct fields fields;
 } parts[] = {
-    {"training", offsetof(struct weir__training_state, train), FIELDS(train_list)},
+    {"training_configuration", offsetof(struct weir__training_state, train), FIELDS(train_list)},
     {"state", 0, FIELDS(state_list)},
     {"fit", offsetof(struct weir__training_state, fit), FIELDS(fit_list)},
     {"now", offsetof(struct weir__training_state, fit.now), FIELDS(progress_list)},

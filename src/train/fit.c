@@ -171,6 +171,9 @@ static weir_status accept(weir_trainer *t, const weir_fit *fit, weir_error *err)
     if (epochs != now->epochs && t->fit.planned)
         return weir__fail(err, WEIR_E_ARGUMENT, "the cosine schedule was planned for %u epochs and cannot go on with %u",
                           (unsigned)now->epochs, (unsigned)epochs);
+    if (epochs < now->epoch)
+        return weir__fail(err, WEIR_E_ARGUMENT, "the fit that is to go on is in epoch %u already, and cannot have %u epochs",
+                          (unsigned)now->epoch, (unsigned)epochs);
     now->epochs = t->fit.best.epochs = epochs;
     return WEIR_OK;
 }

@@ -128,7 +128,7 @@ static json_t *search_of(const char *what)
 
 static tune_trial trial_of(uint32_t number, double valid, uint32_t epochs, const double *curve)
 {
-    tune_trial t = {.number = number, .valid = valid, .train = valid / 2, .epochs = epochs, .best_epoch = 1, .seconds = 1.5, .model = 0xABCDEF0123456789u};
+    tune_trial t = {.number = number, .valid = valid, .train = valid / 2, .epochs = epochs, .best_epoch = 1, .seconds = 1.5, .model = "abcdef0123456789"};
     t.curve = malloc((epochs + (size_t)1) * sizeof *t.curve);
     memcpy(t.curve, curve, epochs * sizeof *t.curve);
     snprintf(t.draw.argument[t.draw.count++], TUNE_ARGUMENT, "--rate=0.00%u", (unsigned)number + 1);
@@ -167,7 +167,8 @@ static void a_log_is_read_as_it_was_written(void **state)
     assert_int_equal(tune_log_open(&l, "a.jsonl", search), DONE);
     assert_int_equal(l.count, 2);
     assert_true(l.trials[0].valid == 1.0 / 3 && l.trials[0].values[7] == 7.0 / 3 && l.trials[0].curve[2] == 1.0 / 3);
-    assert_true(l.trials[1].model == 0xABCDEF0123456789u && l.trials[1].epochs == 2);
+    assert_true(l.trials[1].epochs == 2);
+    assert_string_equal(l.trials[1].model, "abcdef0123456789");
     assert_string_equal(l.trials[1].draw.argument[0], "--rate=0.002");
     assert_int_equal(tune_log_best(&l)->number, 1);
     assert_true(tune_log_seconds(&l) == 1.5 + 4 + 1.5);
