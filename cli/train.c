@@ -234,7 +234,6 @@ static int take_up(options *o, stopped *s, int argc, char **argv)
     argp_parse(&argp, s->argc, s->argv, 0, NULL, o);
     o->going_on = true;
     argp_parse(&argp, argc, argv, 0, NULL, o);
-    checkpoints_tidy(path);
     return DONE;
 }
 
@@ -514,6 +513,7 @@ static int plan_checkpoints(options *o, char **room)
     if (!o->set_every)
         c->every = c->steps ? 0 : DEFAULT_SECONDS;
     c->ours = o->resume && same_file(o->resume, c->path);
+    checkpoints_tidy(c->path);
     if (!o->resume && access(c->path, F_OK) == 0)
         say(o->quiet, "%s is of a training that was stopped and will be written over; weir train --resume goes on with it", c->path);
     return strcmp(c->path, o->output) ? DONE : complain("%s cannot be both the model and its checkpoint", c->path);

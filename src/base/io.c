@@ -119,8 +119,8 @@ static bool write_fully(int fd, const unsigned char *bytes, size_t size)
     while (size) {
         ssize_t n;
         AGAIN_AFTER_SIGNALS(n, write(fd, bytes, size));
-        if (n <= 0) {
-            errno = n ? errno : EIO;
+        if (n <= 0 || (size_t)n > size) {
+            errno = n < 0 ? errno : EIO;
             return false;
         }
         bytes += n;
