@@ -6,7 +6,7 @@
 make_text >text.txt
 make_series >flow.csv
 make_labels >labels.csv
-small="--hidden 24 --layers 2 --batch 8 --steps 32 --epochs 12 --rate 0.01"
+small="--hidden 24 --layers 2 --batch 8 --steps 32 --epochs 12 --rate 0.01 --schedule constant"
 
 # stop SIGNAL EPOCH COMMAND...: sends it once the command has ended this epoch; leaves its output in stopped.txt and its status in $stopped.
 stop() {
@@ -105,9 +105,9 @@ check "picks are the same when a training goes on" cmp b.weir text.weir
 # ---- More epochs, where no rate depends on their number ----
 
 rm -f a.* b.*
-stop TERM 2 "$WEIR" train text.txt -o a.weir $small --schedule constant
+stop TERM 2 "$WEIR" train text.txt -o a.weir $small
 expect 0 "" "$WEIR" train --resume a.weir.checkpoint --epochs 15 --quiet
-expect 0 "" "$WEIR" train text.txt -o b.weir $small --schedule constant --epochs 15 --quiet
+expect 0 "" "$WEIR" train text.txt -o b.weir $small --epochs 15 --quiet
 check "a longer training is the one that was begun so" cmp b.weir a.weir
 stop TERM 2 "$WEIR" train text.txt -o a.weir $small --schedule cosine
 cp a.weir before.weir
@@ -117,7 +117,7 @@ check "a refusal leaves the checkpoint" "$WEIR" info a.weir.checkpoint
 
 # ---- What does not fit ----
 
-stop TERM 2 "$WEIR" train text.txt -o a.weir $small --log a.jsonl --schedule constant
+stop TERM 2 "$WEIR" train text.txt -o a.weir $small --log a.jsonl
 cp a.weir.checkpoint kept
 expect 2 "--hidden=25 is not what the training in kept began with" "$WEIR" train --resume kept --hidden 25
 expect 2 "--dropout=0.1 is not what" "$WEIR" train --resume kept --dropout 0.1
