@@ -83,6 +83,7 @@ static void run_end(run *r)
 static int run_begin(run *r, search *s, command *c)
 {
     r->training = command_settings(c);
+    r->training.model.isa = s->o->train.training.model.isa;
     int status = training_open(&r->data, &r->training);
     if (status == DONE)
         training_configure(&r->data, &r->training);
@@ -186,14 +187,12 @@ static int run_trial(search *s)
 static json_t *describe(const tune_options *o)
 {
     const training *t = &o->train.training;
-    json_t *files = data_describe(t->paths, t->count), *given = json_array();
+    json_t *files = data_describe(t->paths, t->count);
     if (!files)
         return NULL;
     for (size_t i = 0; i < t->count; i++)
         json_object_del(json_array_get(files, i), "path");
-    for (size_t i = 0; i < o->given_count; i++)
-        json_array_append_new(given, json_string(o->given[i]));
-    return json_pack("{s:s, s:o, s:o}", "weir", weir_version(), "data", files, "options", given);
+    return json_pack("{s:s, s:o, s:O}", "weir", weir_version(), "data", files, "options", o->train.arguments);
 }
 
 /* The settings that weir train would use, which also shows that the data can be used. */

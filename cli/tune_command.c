@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tune_command.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +25,7 @@ static error_t parse_own(int key, char *arg, struct argp_state *state)
 {
     tune_options *o = state->input;
     switch (key) {
-    case ARGP_KEY_INIT: state->child_inputs[0] = o; break;
+    case ARGP_KEY_INIT: state->child_inputs[0] = &o->train; break;
     case KEY_MINUTES: o->minutes = option_number(state, "minutes", arg, 0.001, 1e6); break;
     case KEY_TRIALS: o->trials = option_count(state, "trials", arg, 1, 1000000); break;
     case KEY_RANGE: o->range = true; break;
@@ -37,35 +36,6 @@ static error_t parse_own(int key, char *arg, struct argp_state *state)
     case KEY_QUIET: o->train.quiet = true; break;
     default: return ARGP_ERR_UNKNOWN;
     }
-    return 0;
-}
-
-static const struct argp_option *find_option(int key)
-{
-    for (const struct argp_option *option = train_option_list; option->name || option->doc; option++)
-        if (option->name && option->key == key)
-            return option;
-    return NULL;
-}
-
-/* Parses an option of weir train, and keeps it for the trials. */
-static error_t parse_given(int key, char *arg, struct argp_state *state)
-{
-    tune_options *o = state->input;
-    state->input = &o->train;
-    error_t status = train_parse(key, arg, state);
-    state->input = o;
-    const struct argp_option *option = status ? NULL : find_option(key);
-    if (!option)
-        return status;
-    if (o->given_count == TUNE_MOST_GIVEN)
-        argp_error(state, "%d options are the most", TUNE_MOST_GIVEN);
-    size_t size = strlen(option->name) + (arg ? strlen(arg) : 0) + 4;
-    char *word = malloc(size);
-    if (!word)
-        return ENOMEM;
-    snprintf(word, size, "--%s%s%s", option->name, arg ? "=" : "", arg ? arg : "");
-    o->given[o->given_count++] = word;
     return 0;
 }
 
@@ -85,16 +55,16 @@ static bool is_left_out(const struct argp_option *option)
 void tune_options_parse(tune_options *o, int argc, char **argv)
 {
     enum { MOST = 96 };
-    struct argp_option rest[MOST] = {{0}}; 
+    struct argp_option rest[MOST] = {{0}};
     size_t n = 0;
     for (const struct argp_option *option = train_option_list; (option->name || option->doc) && n + 1 < MOST; option++)
         if (!is_left_out(option))
             rest[n++] = *option;
-    const struct argp given = {rest, parse_given, "DATA...", 0, 0, 0, 0};
+    const struct argp given = {rest, train_parse, "DATA...", 0, 0, 0, 0};
     const struct argp_child children[] = {{&given, 0, NULL, 0}, {0}};
     const struct argp argp = {own_options, parse_own, NULL, "Tries settings of weir train at random and keeps the best model.\v"
                               "The options under the headings are those of weir train: they hold for all trials.", children, 0, 0};
-    *o = (tune_options){.train.training = training_defaults(), .trials = 0};
+    *o = (tune_options){.train = {.training = training_defaults(), .arguments = json_array()}};
     argp_parse(&argp, argc, argv, 0, NULL, o);
     if (o->minutes == 0)
         o->minutes = o->trials ? (double)INFINITY : 10;
@@ -104,8 +74,7 @@ void tune_options_parse(tune_options *o, int argc, char **argv)
 
 void tune_options_free(tune_options *o)
 {
-    for (size_t i = 0; i < o->given_count; i++)
-        free(o->given[i]);
+    json_decref(o->train.arguments);
 }
 
 /* ---- The command of a trial ---- */
@@ -131,7 +100,8 @@ void command_free(command *c)
 bool command_make(command *c, const tune_options *o, const tune_draw *draw)
 {
     const training *t = &o->train.training;
-    *c = (command){.argv = calloc(t->count + draw->count + o->given_count + 4, sizeof *c->argv)};
+    size_t given = json_array_size(o->train.arguments);
+    *c = (command){.argv = calloc(t->count + draw->count + given + 4, sizeof *c->argv)};
     if (!c->argv)
         return false;
     c->argv[c->argc++] = strdup("weir train");
@@ -141,8 +111,8 @@ bool command_make(command *c, const tune_options *o, const tune_draw *draw)
     c->argv[c->argc++] = plain_path(o->train.output);
     for (size_t i = 0; i < draw->count; i++)
         c->argv[c->argc++] = strdup(draw->argument[i]);
-    for (size_t i = 0; i < o->given_count; i++)
-        c->argv[c->argc++] = strdup(o->given[i]);
+    for (size_t i = 0; i < given; i++)
+        c->argv[c->argc++] = strdup(json_string_value(json_array_get(o->train.arguments, i)));
     for (int i = 0; i < c->argc; i++)
         if (!c->argv[i])
             return false;

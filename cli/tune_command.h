@@ -7,16 +7,12 @@
 #include "train.h"
 #include "tune_space.h"
 
-enum { TUNE_MOST_GIVEN = 128 };
-
 typedef struct tune_options {
-    train_options train;
+    train_options train; /* its arguments: what is given to all trials */
     double minutes;  /* INFINITY: no end */
     uint32_t trials; /* UINT32_MAX: no end */
     bool range;
     char *output; /* train.output, or what stands for it */
-    char *given[TUNE_MOST_GIVEN]; /* options of weir train, "--hidden=64", in their order */
-    size_t given_count;
 } tune_options;
 
 /* Ends the program with wrong usage if it is that. */
