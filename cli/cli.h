@@ -68,6 +68,7 @@ void write_field(FILE *f, const char *before, const char *text, const char *afte
 void write_quoted(FILE *f, const char *text);
 
 int cmd_train(int argc, char **argv);
+int cmd_tune(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_generate(int argc, char **argv);
 int cmd_forecast(int argc, char **argv);

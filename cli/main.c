@@ -10,6 +10,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"train", "train a model on a text or a CSV", cmd_train},
+    {"tune", "search for the settings of train", cmd_tune},
     {"eval", "measure a model on data", cmd_eval},
     {"generate", "write text with a text model", cmd_generate},
     {"forecast", "forecast a series, with intervals", cmd_forecast},

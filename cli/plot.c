@@ -13,6 +13,7 @@ typedef struct plot {
     const char *name;
     void (*script)(FILE *f, const char *data_file, const void *what);
     const void *what;
+    unsigned width, height;
 } plot;
 
 static const char *name_of(const char *path)
@@ -43,8 +44,8 @@ static void write_script(FILE *f, const void *what)
     const plot *p = what;
     fprintf(f, "# Draws %s: gnuplot %s, in this folder\n", p->picture, p->name);
     bool png = strstr(p->picture, ".png'") != NULL;
-    fprintf(f, "set terminal %s font 'sans-serif,14'\nset output %s\n",
-            png ? "pngcairo size 960,540 background '#ffffff'" : "svg size 960,540 dynamic background '#ffffff'", p->picture);
+    fprintf(f, "set terminal %s size %u,%u%s background '#ffffff' font 'sans-serif,14'\nset output %s\n", png ? "pngcairo" : "svg", p->width,
+            p->height, png ? "" : " dynamic", p->picture);
     fprintf(f, "set border 3 lc rgb '#888888'\nset tics nomirror textcolor rgb '#333333'\nset grid ytics lc rgb '#e4e4e4'\n");
     p->script(f, p->dat, p->what);
 }
@@ -87,12 +88,18 @@ bool plot_has_gnuplot(void)
 int plot_draw(const char *picture, bool quiet, void (*data)(FILE *f, const void *what),
               void (*script)(FILE *f, const char *data_file, const void *what), const void *what)
 {
+    return plot_draw_sized(picture, 960, 540, quiet, data, script, what);
+}
+
+int plot_draw_sized(const char *picture, unsigned width, unsigned height, bool quiet, void (*data)(FILE *f, const void *what),
+                    void (*script)(FILE *f, const char *data_file, const void *what), const void *what)
+{
     char *dat = strdup(picture), *gp = strdup(picture);
     if (dat && gp) {
         strcpy(dat + strlen(dat) - 4, ".dat");
         strcpy(gp + strlen(gp) - 4, ".gp");
     }
-    plot p = {quoted(name_of(picture)), dat ? quoted(name_of(dat)) : NULL, gp ? name_of(gp) : NULL, script, what};
+    plot p = {quoted(name_of(picture)), dat ? quoted(name_of(dat)) : NULL, gp ? name_of(gp) : NULL, script, what, width, height};
     int status = FAILED;
     if (dat && gp && p.picture && p.dat) {
         status = write_file(dat, data, what);

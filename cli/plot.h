@@ -11,6 +11,10 @@
 int plot_draw(const char *picture, bool quiet, void (*data)(FILE *f, const void *what),
               void (*script)(FILE *f, const char *data_file, const void *what), const void *what);
 
+/* The same with a size in points; plot_draw's is 960 by 540. */
+int plot_draw_sized(const char *picture, unsigned width, unsigned height, bool quiet, void (*data)(FILE *f, const void *what),
+                    void (*script)(FILE *f, const char *data_file, const void *what), const void *what);
+
 /* Whether gnuplot can be found. */
 bool plot_has_gnuplot(void);
 

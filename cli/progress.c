@@ -232,9 +232,28 @@ static void end_epoch(progress *p, const weir_progress *now)
             (unsigned)now->epochs, now->train_loss, now->valid_loss, record.seconds, now->best ? "  best" : "");
 }
 
+/* Once, when some updates have been timed: says how long all will take, if that is more than a minute. */
+static void estimate(progress *p, const weir_progress *now)
+{
+    enum { LEAST_UPDATES = 4 };
+    double update = (double)(now->epoch - 1) * (double)now->batches + (double)now->batch, took = progress_clock() - p->start;
+    if (p->first_update == 0)
+        p->first_update = update;
+    double done = update - p->first_update + 1, all = (double)now->epochs * (double)now->batches;
+    if (p->estimated || p->quiet || done < LEAST_UPDATES || took < 1)
+        return;
+    p->estimated = true;
+    double left = took / done * (all - update);
+    char text[32];
+    time_left(left, text, sizeof text);
+    if (took + left > 60)
+        fprintf(stderr, "%sabout %s for %u epochs\n", p->terminal ? "\r\033[K" : "", text, (unsigned)now->epochs);
+}
+
 bool progress_report(void *ctx, const weir_progress *now)
 {
     progress *p = ctx;
+    estimate(p, now);
     if (now->epoch_done)
         end_epoch(p, now);
     else if (p->terminal)

@@ -9,19 +9,9 @@
 #include "checkpoints.h"
 #include "cluster.h"
 #include "progress.h"
-#include "training.h"
+#include "train.h"
 
-typedef struct options {
-    training training;
-    const char *output, *log, *plot, *checkpoint, *resume;
-    checkpoints checkpoints;
-    bool quiet, set_every;
-    unsigned threads;
-    int mpi;
-    cluster *cluster;
-    json_t *arguments; /* the options that a checkpoint keeps: "--hidden=64" */
-    bool going_on;     /* those of a checkpoint are set already; these must not contradict them */
-} options;
+typedef train_options options;
 
 /* ---- Options ---- */
 
@@ -34,9 +24,9 @@ enum {
     KEY_CHECKPOINT, KEY_EVERY, KEY_CHECKPOINT_STEPS, KEY_KEEP, KEY_RESUME, KEY_SHARDS, KEY_MPI
 };
 
-static const struct argp_option option_list[] = {
+const struct argp_option train_option_list[] = {
     {0, 0, 0, 0, "Data and output", 1},
-    {"output", 'o', "MODEL", 0, "The model file to write (needed)", 0},
+    {"output", 'o', "MODEL", 0, "The model file to write (the data's name with .weir, in this folder)", 0},
     {"task", KEY_TASK, "KIND", 0, "text, series or labels; default: guessed from the data", 0},
     {"split", KEY_SPLIT, "SHARE", 0, "Share of the data, from its start, that trains; the rest validates (text 0.9, CSV 0.8)", 0},
     {"target", KEY_TARGET, "COLUMNS", 0, "Columns to forecast, by commas (series)", 0},
@@ -50,7 +40,7 @@ static const struct argp_option option_list[] = {
     {"each-row", KEY_EACH_ROW, 0, 0, "Every row has a label of its own (labels)", 0},
     {"class-weights", KEY_CLASS_WEIGHTS, "WEIGHTS", 0, "none, balanced, or NAME:WEIGHT by commas (labels; default none)", 0},
     {0, 0, 0, 0, "Network", 2},
-    {"hidden", KEY_HIDDEN, "N", 0, "Units of a layer (128; less for small series)", 0},
+    {"hidden", KEY_HIDDEN, "N", 0, "Units of a layer (by the amount of data)", 0},
     {"layers", KEY_LAYERS, "N", 0, "Layers (2)", 0},
     {"no-peepholes", KEY_NO_PEEPHOLES, 0, 0, "Leave the peephole connections out", 0},
     {"projection", KEY_PROJECTION, "N", 0, "Project each layer's output to N units", 0},
@@ -67,13 +57,13 @@ static const struct argp_option option_list[] = {
     {"init-scale", KEY_INIT_SCALE, "X", 0, "Range of uniform weights (0.1)", 0},
     {"forget-bias", KEY_FORGET_BIAS, "X", 0, "Start of the forget gate's bias (1)", 0},
     {0, 0, 0, 0, "Training", 3},
-    {"batch", KEY_BATCH, "N", 0, "Sequences side by side (50)", 0},
+    {"batch", KEY_BATCH, "N", 0, "Sequences side by side (by the amount of data)", 0},
     {"steps", KEY_STEPS, "N", 0, "Steps of truncated back-propagation (64)", 0},
-    {"epochs", KEY_EPOCHS, "N", 0, "Passes over the data (10; more for small series)", 0},
+    {"epochs", KEY_EPOCHS, "N", 0, "Passes over the data (by the amount of data)", 0},
     {"optimizer", KEY_OPTIMIZER, "NAME", 0, "adam, adamw, rmsprop or sgd", 0},
-    {"rate", KEY_RATE, "X", 0, "Learning rate (0.002)", 0},
+    {"rate", KEY_RATE, "X", 0, "Learning rate (0.004 for a text, else less; auto: found by a range test)", 0},
     {"momentum", KEY_MOMENTUM, "X", 0, "Momentum of sgd and rmsprop (0)", 0},
-    {"schedule", KEY_SCHEDULE, "NAME", 0, "constant, cosine or plateau", 0},
+    {"schedule", KEY_SCHEDULE, "NAME", 0, "constant, cosine or plateau (cosine for a text)", 0},
     {"warmup", KEY_WARMUP, "UPDATES", 0, "Linear warm-up of the cosine schedule (0)", 0},
     {"clip", KEY_CLIP, "X", 0, "Largest norm of the gradient (5)", 0},
     {"weight-decay", KEY_DECAY, "X", 0, "Weight decay (0)", 0},
@@ -126,7 +116,7 @@ static bool is_kept(int key)
 
 static const char *name_of(int key)
 {
-    for (const struct argp_option *option = option_list; option->name || option->doc; option++)
+    for (const struct argp_option *option = train_option_list; option->name || option->doc; option++)
         if (option->name && option->key == key)
             return option->name;
     return NULL;
@@ -136,7 +126,7 @@ static const char *name_of(int key)
 static void keep_option(options *o, const struct argp_state *state, int key, const char *arg)
 {
     const char *name = name_of(key);
-    if (!name || !is_kept(key))
+    if (!o->arguments || !name || !is_kept(key))
         return;
     json_t *option = arg ? json_sprintf("--%s=%s", name, arg) : json_sprintf("--%s", name);
     if (!option)
@@ -148,7 +138,7 @@ static void keep_option(options *o, const struct argp_state *state, int key, con
     json_decref(option);
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+error_t train_parse(int key, char *arg, struct argp_state *state)
 {
     options *o = state->input;
     training *t = &o->training;
@@ -198,7 +188,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_STEPS: t->steps = COUNT("steps", 1, 1000000); break;
     case KEY_EPOCHS: t->epochs = COUNT("epochs", 1, 1000000); break;
     case KEY_OPTIMIZER: t->train.optimizer = (weir_optimizer)NAME("optimizer", optimizer_names); break;
-    case KEY_RATE: t->train.rate = (float)NUMBER("rate", 1e-12, 1e6); break;
+    case KEY_RATE:
+        t->find_rate = strcmp(arg, "auto") == 0;
+        t->train.rate = t->find_rate ? 0 : (float)NUMBER("rate", 1e-12, 1e6);
+        break;
     case KEY_MOMENTUM: t->train.momentum = (float)NUMBER("momentum", 0, 0.99999); break;
     case KEY_SCHEDULE: t->train.schedule = (weir_schedule)NAME("schedule", schedule_names); break;
     case KEY_WARMUP: t->train.warmup = COUNT("warmup", 0, 1000000000); break;
@@ -231,10 +224,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (!o->resume)
             argp_error(state, "name the data to train on");
         break;
-    case ARGP_KEY_END:
-        if (!o->output && !o->resume)
-            argp_error(state, "name the model to write: -o MODEL");
-        break;
     default: return ARGP_ERR_UNKNOWN;
     }
 #undef NUMBER
@@ -243,7 +232,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-static const struct argp argp = {option_list, parse, "DATA...\n--resume CHECKPOINT",
+static const struct argp argp = {train_option_list, train_parse, "DATA...\n--resume CHECKPOINT",
                                  "Trains a stacked LSTM on a text or a CSV and writes the best model.", 0, 0, 0};
 
 /* Of several processes the first one alone speaks of wrong usage. */
@@ -302,13 +291,31 @@ static int check_outputs(const options *o)
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
         if (!outputs[i])
             continue;
-        for (size_t j = 0; j < o->training.count; j++)
-            if (same_file(outputs[i], o->training.paths[j]))
-                return complain("%s is the data; it is not overwritten", outputs[i]);
-        if (outputs[i] != o->log && check_output(outputs[i]))
+        if (training_spare_data(&o->training, outputs[i]) || (outputs[i] != o->log && check_output(outputs[i])))
             return FAILED;
     }
     return DONE;
+}
+
+char *train_default_output(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path, *point = strrchr(name, '.');
+    size_t stem = point && point > name ? (size_t)(point - name) : strlen(name);
+    char *output = malloc(stem + sizeof ".weir");
+    if (!output) {
+        complain("there is no memory left");
+        return NULL;
+    }
+    snprintf(output, stem + sizeof ".weir", "%.*s.weir", (int)stem, name);
+    weir_model *old = NULL;
+    weir_error err;
+    if (access(output, F_OK) == 0 && weir_model_load(&old, output, WEIR_ISA_BEST, NULL, &err)) {
+        complain("%s is there and is no model of Weir; name another file with -o", output);
+        free(output);
+        return NULL;
+    }
+    weir_model_free(old);
+    return output;
 }
 
 static int plot(const progress *p, const options *o)
@@ -412,6 +419,28 @@ static int fit(running *r)
     return DONE;
 }
 
+/* The lines of what was picked, under one heading. */
+static void say_picked(bool quiet, const char *lines)
+{
+    if (*lines)
+        say(quiet, "picked, since no option says otherwise:");
+    for (size_t n; *lines; lines += n + (lines[n] != 0)) {
+        n = strcspn(lines, "\n");
+        say(quiet, "    %.*s", (int)n, lines);
+    }
+}
+
+static int find_rate(data *d, options *o, const weir_model *model)
+{
+    range *r = malloc(sizeof *r);
+    int status = r ? training_find_rate(d, &o->training, model, r) : complain("there is no memory left");
+    char sentence[256];
+    if (status == DONE)
+        say(o->quiet, "%s", range_sentence(r, (double)o->training.train.rate, sentence, sizeof sentence));
+    free(r);
+    return status;
+}
+
 static int save(running *r)
 {
     const options *o = r->o;
@@ -424,22 +453,33 @@ static int save(running *r)
     return saved;
 }
 
-/* A new trainer, or that of a stopped training. *model: what it began with, or has come to. */
-static int make_trainer(const training *t, const weir_checkpoint *from, weir_model **model, weir_trainer **trainer)
+static int new_trainer(running *r, weir_model **model)
 {
     weir_error err;
-    weir_status status = from ? weir_trainer_resume(trainer, from, t->model.isa, t->train.parallel, t->train.cluster, &err)
-                              : weir_model_new(model, &t->model, NULL, 0, &err);
-    if (!status)
-        status = from ? weir_trainer_model(*trainer, model, NULL, &err) : weir_trainer_new(trainer, *model, &t->train, &err);
-    return status ? complain("%s", err.text) : DONE;
+    training *t = &r->o->training;
+    if (weir_model_new(model, &t->model, NULL, 0, &err))
+        return complain("%s", err.text);
+    if (t->find_rate && find_rate(r->d, r->o, *model))
+        return FAILED;
+    return weir_trainer_new(&r->trainer, *model, &t->train, &err) ? complain("%s", err.text) : DONE;
+}
+
+static int resumed_trainer(running *r, const weir_checkpoint *from, weir_model **model)
+{
+    weir_error err;
+    training *t = &r->o->training;
+    weir_checkpoint_info info;
+    weir_checkpoint_get(from, &info);
+    t->train.rate = info.train->rate; /* which a range test may have found */
+    bool failed = weir_trainer_resume(&r->trainer, from, t->model.isa, t->train.parallel, t->train.cluster, &err) != WEIR_OK ||
+                  weir_trainer_model(r->trainer, model, NULL, &err) != WEIR_OK;
+    return failed ? complain("%s", err.text) : DONE;
 }
 
 static void say_start(const running *r, const weir_model *model, const weir_checkpoint *from)
 {
     const weir_config *c = weir_model_config(model);
     bool quiet = r->o->quiet;
-    say(quiet, "%s", r->d->summary);
     say(quiet, "model: %u x %u, %zu weights, %s; %.0f MiB to train", (unsigned)c->layers, (unsigned)c->hidden, weir_model_parameters(model),
         weir_isa_name(c->isa), (double)weir_trainer_memory(r->trainer) / 1048576);
     if (from) {
@@ -458,7 +498,10 @@ static int train(data *d, options *o, progress *p, const weir_checkpoint *from)
     if (pool.pool)
         o->training.train.parallel = &pool.parallel;
     o->training.train.cluster = cluster_of(o->cluster);
-    int status = cluster_agree(o->cluster, make_trainer(&o->training, from, &model, &r.trainer));
+    say(o->quiet, "%s", d->summary);
+    say_picked(o->quiet, d->picked);
+    /* the model with which the trainer begins, or to which it has come */
+    int status = cluster_agree(o->cluster, from ? resumed_trainer(&r, from, &model) : new_trainer(&r, &model));
     if (status == DONE) {
         say_start(&r, model, from);
         status = fit(&r);
@@ -562,13 +605,25 @@ static int check_shards(const options *o)
     return DONE;
 }
 
+/* The data's name with .weir, unless named. *room: to be freed. */
+static int plan_output(options *o, char **room)
+{
+    o->output = *room = train_default_output(o->training.paths[0]);
+    if (!*room)
+        return FAILED;
+    say(o->quiet, "writing %s, since no -o names another file", o->output);
+    return DONE;
+}
+
 /* By each of the processes. What one of them cannot do, none does: they agree on it. */
 static int train_together(options *o, int argc, char **argv)
 {
     stopped s = {0};
-    char *room = NULL;
+    char *room = NULL, *output = NULL;
     int status = o->resume ? take_up(o, &s, argc, argv) : DONE;
     o->quiet |= !cluster_leads(o->cluster);
+    if (status == DONE && !o->output)
+        status = plan_output(o, &output);
     if (status == DONE)
         status = check_shards(o);
     if (status == DONE)
@@ -578,6 +633,7 @@ static int train_together(options *o, int argc, char **argv)
     if (status == DONE)
         status = open_and_run(o, &s);
     free(room);
+    free(output);
     stopped_free(&s);
     return status;
 }

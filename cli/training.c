@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
+
+#include "defaults.h"
 
 /* ---- Settings ---- */
 
@@ -41,12 +44,36 @@ static weir_status open_table(data *d, const training *t, weir_error *err)
     return series_open(&d->series, d->table, &t->series, err);
 }
 
+/* Bytes of the files that train; 0 if that cannot be told before they are read. */
+static double training_bytes(const training *t)
+{
+    double sum = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        struct stat st;
+        if (stat(t->paths[i], &st) || !S_ISREG(st.st_mode))
+            return 0;
+        sum += (double)st.st_size;
+    }
+    return sum * (t->split > 0 ? t->split : 0.9);
+}
+
+int training_spare_data(const training *t, const char *file)
+{
+    for (size_t i = 0; i < t->count; i++)
+        if (same_file(file, t->paths[i]))
+            return complain("%s is the data; it is not overwritten", file);
+    return DONE;
+}
+
 int training_open(data *d, training *t)
 {
     weir_error err = {0};
+    d->given = *t;
     d->task = t->task;
     if (d->task == TASK_GUESS && !is_csv(t->paths[0]))
         d->task = TASK_TEXT;
+    if (d->task == TASK_TEXT)
+        defaults_text(t, training_bytes(t));
     t->series.split = t->labels.split = t->split;
     t->series.steps = t->steps;
     t->series.batch = t->labels.batch = t->batch;
@@ -103,6 +130,20 @@ void training_configure(data *d, training *t)
         t->model.set_gate_bias = true;
         t->model.gate_bias[1] = t->forget_bias;
     }
+    t->epochs = d->fit.epochs;
+    t->patience = d->fit.patience;
+    double amount = d->task == TASK_TEXT ? d->symbols : (double)d->table->rows;
+    defaults_explain(d->picked, sizeof d->picked, d->task, amount, &d->given, t);
+}
+
+int training_find_rate(data *d, training *t, const weir_model *model, range *r)
+{
+    weir_error err;
+    if (range_test(r, model, &t->train, d->fit.train, &err))
+        return complain("%s", err.text);
+    if (r->pick > 0)
+        t->train.rate = r->pick;
+    return DONE;
 }
 
 void training_close(data *d)
@@ -115,6 +156,17 @@ void training_close(data *d)
 }
 
 /* ---- The model ---- */
+
+/* The lines of defaults_explain. */
+static json_t *picked_json(const char *lines)
+{
+    json_t *list = json_array();
+    for (size_t n; *lines; lines += n + (lines[n] != 0)) {
+        n = strcspn(lines, "\n");
+        json_array_append_new(list, json_stringn(lines, n));
+    }
+    return list;
+}
 
 /* The data's notes and how it was trained. Free with free(). */
 static char *make_notes(data *d, const training *t, const weir_model *model, const weir_progress *best, weir_error *err)
@@ -139,6 +191,8 @@ static char *make_notes(data *d, const training *t, const weir_model *model, con
         json_object_set_new(how, "train_loss", json_real(best->train_loss));
     if (isfinite(best->valid_loss))
         json_object_set_new(how, "valid_loss", json_real(best->valid_loss));
+    if (*d->picked)
+        json_object_set_new(how, "picked", picked_json(d->picked));
     json_object_set_new(notes, "training", how);
     char *dump = json_dumps(notes, JSON_COMPACT);
     json_decref(notes);

@@ -25,7 +25,7 @@ last() { tail -n 1 "$2" | sed -n "s/.*\"$1\": *\([0-9.e+-]*\).*/\1/p"; }
 
 begin=$(date +%s.%N)
 "$build/weir" train "$text" -o "$folder/charlm.weir" --task text --no-peepholes --hidden 128 --layers 2 --batch 50 --steps 64 --rate 0.002 \
-    --clip 5 --epochs "$epochs" --threads "$threads" --log "$folder/charlm-weir.jsonl" --quiet
+    --schedule constant --dropout 0 --head-dropout 0 --clip 5 --epochs "$epochs" --threads "$threads" --log "$folder/charlm-weir.jsonl" --quiet
 end=$(date +%s.%N)
 torch=$("$PYTHON" "$here/charlm.py" "$text" "$folder/charlm-pytorch.jsonl" "$threads" "$epochs")
 version=$("$PYTHON" -c 'import torch; print(torch.__version__.split("+")[0])')

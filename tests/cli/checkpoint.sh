@@ -6,7 +6,7 @@
 make_text >text.txt
 make_series >flow.csv
 make_labels >labels.csv
-small="--hidden 24 --layers 2 --batch 8 --steps 32 --epochs 12 --rate 0.01"
+small="--hidden 24 --layers 2 --batch 8 --steps 32 --epochs 12 --rate 0.01 --schedule constant"
 
 # stop SIGNAL EPOCH COMMAND...: sends it once the command has ended this epoch; leaves its output in stopped.txt and its status in $stopped.
 stop() {
@@ -93,6 +93,14 @@ for file in "my c'k.2" "my c'k.1" "my c'k"; do
 done
 expect 0 "" "$WEIR" train --resume "my c'k" --quiet
 check "with --keep they stay after the end" test -s "my c'k" -a -s "my c'k.1" -a -s "my c'k.2"
+
+# ---- What weir train picks: the model's name, sizes and rates by the data, the rate of a range test ----
+
+rm -f a.* b.* text.weir*
+stop TERM 2 "$WEIR" train text.txt --epochs 8 --hidden 24 --rate auto
+expect 0 "writing text.weir" "$WEIR" train --resume text.weir.checkpoint
+expect 0 "" "$WEIR" train text.txt -o b.weir --epochs 8 --hidden 24 --rate auto --quiet
+check "picks are the same when a training goes on" cmp b.weir text.weir
 
 # ---- More epochs, where no rate depends on their number ----
 

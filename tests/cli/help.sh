@@ -7,7 +7,7 @@ expect 0 "usage: weir COMMAND" "$WEIR" --help
 expect 0 "weir 0." "$WEIR" --version
 expect 2 "usage: weir COMMAND" "$WEIR"
 expect 2 "there is no command \"frobnicate\"" "$WEIR" frobnicate
-for command in train eval generate forecast classify convert run info activations plot study bench; do
+for command in train tune eval generate forecast classify convert run info activations plot study bench; do
     expect 0 "Usage: weir $command" "$WEIR" $command --help
     expect 2 "unrecognized option" "$WEIR" $command --no-such-option
     man="$WEIR_SOURCE_DIR/docs/man/weir-$command.1.scd"
@@ -20,7 +20,7 @@ for command in train eval generate forecast classify convert run info activation
     check "the man page of $command names all options, but not: $(tr '\n' ' ' <undocumented.txt)" test ! -s undocumented.txt
 done
 expect 2 "name the data" "$WEIR" train -o x.weir
-expect 2 "name the model to write" "$WEIR" train data.txt
+expect 1 "data.txt cannot be read" "$WEIR" train data.txt
 expect 2 "--hidden takes a whole number" "$WEIR" train data.txt -o x.weir --hidden lots
 expect 2 "--hidden takes a whole number" "$WEIR" train data.txt -o x.weir --hidden 0
 expect 2 "--rate takes a number" "$WEIR" train data.txt -o x.weir --rate -1

@@ -11,7 +11,7 @@ import time
 
 WEIR = os.environ["WEIR"]
 KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-SETTINGS = ["--hidden", "24", "--layers", "2", "--batch", "8", "--steps", "32", "--dropout", "0.1", "--rate", "0.003", "--quiet"]
+SETTINGS = ["--hidden", "24", "--layers", "2", "--batch", "8", "--steps", "32", "--dropout", "0.1", "--rate", "0.003", "--schedule", "constant", "--quiet"]
 CHECKPOINT = "killed.weir.checkpoint"
 
 
