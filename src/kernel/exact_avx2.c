@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#if defined __x86_64__
+#if WEIR__HAS_AVX2
 #include <immintrin.h>
 
 #if defined __clang__
@@ -27,5 +27,5 @@
 #endif
 
 #else
-typedef int weir__not_this_cpu; /* ISO C wants a declaration */
+typedef int weir__not_in_this_build; /* ISO C wants a declaration */
 #endif

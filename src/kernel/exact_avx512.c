@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#if defined __x86_64__
+#if WEIR__HAS_AVX512
 #include <immintrin.h>
 
 #if defined __clang__
@@ -26,5 +26,5 @@
 #endif
 
 #else
-typedef int weir__not_this_cpu; /* ISO C wants a declaration */
+typedef int weir__not_in_this_build; /* ISO C wants a declaration */
 #endif

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#if defined __aarch64__
+#if WEIR__HAS_NEON
 #include <arm_neon.h>
 
 #define EXACT weir__exact_neon
@@ -13,5 +13,5 @@
 #include "exact_table.h"
 
 #else
-typedef int weir__not_this_cpu; /* ISO C wants a declaration */
+typedef int weir__not_in_this_build; /* ISO C wants a declaration */
 #endif

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#if defined __x86_64__
+#if WEIR__HAS_AVX2
 #include <immintrin.h>
 
 #if defined __clang__
@@ -18,7 +18,7 @@
 
 #define ISA WEIR_ISA_AVX2
 #define KERNELS weir__kernels_avx2
-#define EXACT weir__exact_avx2
+#define FAST weir__fast_avx2
 #define MOST_CHAINS 12
 #define SOLO_BLOCKS 2
 #include "vec_avx2.h"
@@ -31,5 +31,5 @@
 #endif
 
 #else
-typedef int weir__not_this_cpu; /* ISO C wants a declaration */
+typedef int weir__not_in_this_build; /* ISO C wants a declaration */
 #endif

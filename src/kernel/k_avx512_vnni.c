@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#if defined __x86_64__
+#if WEIR__HAS_AVX512
 #include <immintrin.h>
 
 #if defined __clang__
@@ -19,7 +19,6 @@
 #define ISA WEIR_ISA_AVX512
 #define VNNI
 #define KERNELS weir__kernels_avx512_vnni
-#define EXACT weir__exact_avx512
 #define MOST_CHAINS 24
 #define SOLO_BLOCKS 1
 #include "vec_avx512.h"
@@ -32,5 +31,5 @@
 #endif
 
 #else
-typedef int weir__not_this_cpu; /* ISO C wants a declaration */
+typedef int weir__not_in_this_build; /* ISO C wants a declaration */
 #endif

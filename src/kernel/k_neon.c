@@ -6,17 +6,17 @@
 #include <math.h>
 #include <string.h>
 
-#if defined __aarch64__
+#if WEIR__HAS_NEON
 #include <arm_neon.h>
 
 #define ISA WEIR_ISA_NEON
 #define KERNELS weir__kernels_neon
-#define EXACT weir__exact_neon
+#define FAST weir__fast_neon
 #define MOST_CHAINS 24
 #define SOLO_BLOCKS 4
 #include "vec_neon.h"
 #include "table.h"
 
 #else
-typedef int weir__not_this_cpu; /* ISO C wants a declaration */
+typedef int weir__not_in_this_build; /* ISO C wants a declaration */
 #endif

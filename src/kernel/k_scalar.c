@@ -8,7 +8,7 @@
 
 #define ISA WEIR_ISA_SCALAR
 #define KERNELS weir__kernels_scalar
-#define EXACT weir__exact_scalar
+#define FAST weir__fast_scalar
 #define MOST_CHAINS 12
 #define SOLO_BLOCKS 2
 #include "vec_scalar.h"

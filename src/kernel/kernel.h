@@ -17,6 +17,7 @@
 #define WEIR_KERNEL_H
 
 #include "../base/base.h"
+#include "isa.h"
 
 enum {
     WEIR__UNITS = 16, /* units of a panel of an LSTM */
@@ -118,22 +119,26 @@ struct weir__targets {
     const float *class_weights; /* [n], softmax and logistic; NULL: unweighted */
 };
 
-/* The exact forms; a->id is neither LINEAR (activation.def) nor a default. Results may be stored over x or dy. */
+/* Activations on arrays; a->id is not a default. Results may be stored over x or dy. No table of kernels points to these, so that a program
+ * that runs networks, whose activations are in their kernels, links none of them. */
+
+/* The exact forms, of all that are not LINEAR (activation.def). */
 struct weir__exact {
     void (*apply)(const weir_activation *a, size_t n, const float *x, float *y);
     void (*grad)(const weir_activation *a, size_t n, const float *x, const float *dy, float *dx);
 };
 
+/* The fast forms, on reals. */
+struct weir__fast {
+    void (*apply)(const weir_activation *a, size_t n, const void *x, void *y);
+    void (*grad)(const weir_activation *a, size_t n, const void *x, const void *dy, void *dx);
+};
+
 struct weir__kernels {
     weir_isa isa;
     size_t real_size, lanes;
-    const struct weir__exact *exact; /* NULL: the reference, where activate is near enough */
 
-    /* The fast forms. */
-
-    void (*activate)(const weir_activation *a, size_t n, const void *x, void *y);
-    void (*activate_grad)(const weir_activation *a, size_t n, const void *x, const void *dy, void *dx);
-    /* The same on rows of n values whose PReLU slopes stand in slope[n]; `slopes` gets dy * min(x, 0). Either may be NULL. */
+    /* The fast forms of activations on rows of n values whose PReLU slopes stand in slope[n]; `slopes` gets dy * min(x, 0). Either may be NULL. */
     void (*activate_rows)(const weir_activation *a, const void *slope, size_t rows, size_t n, const void *x, void *y);
     void (*activate_rows_grad)(const weir_activation *a, const void *slope, size_t rows, size_t n, const void *x, void *dy,
                                void *slopes);
@@ -175,6 +180,7 @@ const struct weir__kernels *weir__kernels_for(weir_isa isa);
 const struct weir__kernels *weir__kernels_for_units(weir_isa isa, size_t units);
 
 extern const struct weir__exact weir__exact_scalar, weir__exact_avx2, weir__exact_avx512, weir__exact_neon;
+extern const struct weir__fast weir__fast_scalar, weir__fast_avx2, weir__fast_avx512, weir__fast_neon, weir__fast_ref64;
 extern const struct weir__kernels weir__kernels_scalar, weir__kernels_avx2, weir__kernels_avx512, weir__kernels_avx512_vnni,
     weir__kernels_neon, weir__kernels_ref64;
 

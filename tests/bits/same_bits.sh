@@ -177,11 +177,13 @@ else
     for part in k_avx512 exact_avx512; do
         sed 's/avx512f,avx512dq,avx512bw,avx512vl,//' "$source_dir/src/kernel/$part.c" >"$work/$part.c"
     done
-    sed 's/__builtin_cpu_supports("avx512vnni")/false/; s/__builtin_cpu_supports("avx512[a-z]*")/true/g' "$source_dir/src/kernel/select.c" >"$work/select.c"
+    for part in isa select; do
+        sed 's/__builtin_cpu_supports("avx512vnni")/false/; s/__builtin_cpu_supports("avx512[a-z]*")/true/g' "$source_dir/src/kernel/$part.c" >"$work/$part.c"
+    done
     others=()
     for file in "${core[@]}"; do
         case $file in
-        */k_avx512.c | */exact_avx512.c | */select.c) others+=("$work/$(basename "$file")") ;;
+        */k_avx512.c | */exact_avx512.c | */isa.c | */select.c) others+=("$work/$(basename "$file")") ;;
         *) others+=("$file") ;;
         esac
     done

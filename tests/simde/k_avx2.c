@@ -11,7 +11,7 @@
 
 #define ISA WEIR_ISA_AVX2
 #define KERNELS weir__kernels_avx2
-#define EXACT weir__exact_avx2
+#define FAST weir__fast_avx2
 #define MOST_CHAINS 24
 #define SOLO_BLOCKS 2
 #include "kernel/vec_avx512.h"
