@@ -50,6 +50,7 @@ class Trainer(_core.Trainer):
         dropout: float = 0.0,
         head_dropout: float = 0.0,
         seed: int = 1,
+        shards: int = 1,
         threads: int = 1,
     ) -> None:
         """Everywhere 0 means the default, as in weir.h.
@@ -61,6 +62,7 @@ class Trainer(_core.Trainer):
         schedule: "constant", "cosine" (warm-up over `warmup` updates, 0 at `total_updates`, which fit fills in) or "plateau"
         (halved when the validation loss has not improved for `plateau` epochs).
         dropout: share of h dropped between layers; head_dropout: before each dense and output layer. seed: of dropout.
+        shards: parts of a batch that are summed apart; memory is planned for one of them, and other numbers give other bits.
         threads: 0 is one for each processor. The results never depend on it.
 
         Raises ArgumentError for a value out of its range, UnsupportedError for a model without output or with narrow weights.
@@ -68,7 +70,9 @@ class Trainer(_core.Trainer):
         super().__init__(model, _settings(locals()), threads)
 
     @staticmethod
-    def plan(model: _core.Model, *, rows: int, steps: int, dropout: float = 0.0, head_dropout: float = 0.0) -> dict[str, int]:
+    def plan(
+        model: _core.Model, *, rows: int, steps: int, dropout: float = 0.0, head_dropout: float = 0.0, shards: int = 1
+    ) -> dict[str, int]:
         """The bytes that a trainer would hold, by what they are for; `total` is their sum. Allocates nothing."""
         return _core.plan(model, _settings(locals()))
 
