@@ -75,7 +75,9 @@ static int load(cluster *c, const char *name)
     weir_error err = {0};
     c->plugin = open_plugin(name, why, sizeof why);
     if (!c->plugin)
-        return complain("to run as several processes, Weir must be built beside the headers of the MPI whose launcher is used, or use --mpi: %s", why);
+        return complain("to run as several processes, Weir must be built beside the headers of the MPI whose launcher is used, "
+                        "or use --mpi: %s",
+                        why);
     weir_mpi_open_function *open_mpi;
     void *symbol = dlsym(c->plugin, "weir_mpi_open");
     memcpy(&open_mpi, &symbol, sizeof open_mpi);
@@ -96,7 +98,8 @@ static int check_alone(void)
 {
     unsigned long tasks = number_of("SLURM_STEP_NUM_TASKS", 1);
     if (tasks > 1)
-        return complain("srun started %lu processes without telling them of each other; use srun --mpi=pmix (Open MPI), --mpi=pmi2 (MPICH), or --mpi=none of weir "
+        return complain("srun started %lu processes without telling them of each other; use srun --mpi=pmix (Open MPI), "
+                        "--mpi=pmi2 (MPICH), or --mpi=none of weir "
                         "train to let each of them train alone",
                         tasks);
     return DONE;

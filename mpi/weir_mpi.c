@@ -11,17 +11,17 @@
 
 enum {
     TAG = 7,
-    PIECE = 1 << 30,       /* bytes of one message: MPI counts with int */
-    EAGER_LOOKS = 4000,    /* before a rank that waits gives its processor to others */
-    NAP = 50000,           /* nanoseconds */
-    PATIENCE = 300,        /* milliseconds that a rank asked to stop waits before it says for whom */
+    PIECE = 1 << 30,    /* bytes of one message: MPI counts with int */
+    EAGER_LOOKS = 4000, /* before a rank that waits gives its processor to others */
+    NAP = 50000,        /* nanoseconds */
+    PATIENCE = 300,     /* milliseconds that a rank asked to stop waits before it says for whom */
     NAME = MPI_MAX_PROCESSOR_NAME + 32,
 };
 
 struct world {
     MPI_Comm comm;
     int rank, ranks;
-    char (*names)[NAME]; /* [ranks] "rank 2 on node7" */
+    char (*names)[NAME];   /* [ranks] "rank 2 on node7" */
     MPI_Request *requests; /* [room] */
     int *peers;            /* [room]: the rank that a request waits for */
     size_t room;
@@ -38,7 +38,8 @@ static weir_status fail(weir_error *err, const struct world *w, int peer, int co
     if (err) {
         MPI_Error_string(code, text, &length);
         *err = (weir_error){.status = WEIR_E_IO};
-        snprintf(err->text, sizeof err->text, "%.60s cannot exchange with %.60s: %.100s", w->names[w->rank], w->names[peer], text);
+        snprintf(err->text, sizeof err->text, "%.60s cannot exchange with %.60s: %.100s", w->names[w->rank], w->names[peer],
+                 text);
     }
     return WEIR_E_IO;
 }
@@ -63,8 +64,8 @@ static double milliseconds(void)
 
 static void tell_who_is_missing(struct world *w, int peer)
 {
-    fprintf(stderr, "weir: %s was asked to stop and still waits for %s, which has ended or is busy with its batch\n", w->names[w->rank],
-            w->names[peer]);
+    fprintf(stderr, "weir: %s was asked to stop and still waits for %s, which has ended or is busy with its batch\n",
+            w->names[w->rank], w->names[peer]);
     w->told = true;
 }
 
@@ -223,7 +224,8 @@ weir_status weir_mpi_open(weir_mpi *out, int (*interrupted)(void), weir_error *e
     name_ranks(w);
     *out = (weir_mpi){
         .version = WEIR_MPI_VERSION,
-        .cluster = {.rank = (uint32_t)w->rank, .ranks = (uint32_t)w->ranks, .name = w->names[w->rank], .exchange = exchange, .ctx = w},
+        .cluster =
+            {.rank = (uint32_t)w->rank, .ranks = (uint32_t)w->ranks, .name = w->names[w->rank], .exchange = exchange, .ctx = w},
         .local_ranks = ranks_here(w),
         .close = close_world,
     };

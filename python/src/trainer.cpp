@@ -36,6 +36,7 @@ static const std::vector<Field<weir_train_config>> &train_fields()
         plain<&C::dropout>("dropout"),
         plain<&C::head_dropout>("head_dropout"),
         plain<&C::seed>("seed"),
+        plain<&C::shards>("shards"),
     };
     return fields;
 }

@@ -26,7 +26,7 @@ def batches(numbers, count=3):
 
 @pytest.mark.parametrize("how", [
     {}, dict(optimizer="adamw", weight_decay=0.01), dict(optimizer="rmsprop", momentum=0.5, rate=0.001),
-    dict(optimizer="sgd", rate=0.1, momentum=0.9, clip=float("inf")), dict(schedule="cosine", warmup=2, total_updates=9), dict(threads=2),
+    dict(optimizer="sgd", rate=0.1, momentum=0.9, clip=float("inf")), dict(schedule="cosine", warmup=2, total_updates=9), dict(threads=2), dict(shards=3),
 ])
 def test_steps_give_the_bits_of_the_c_library(c_library, numbers, how):
     ours = weir.Trainer(weir.LSTM(**FIELDS), **HOW, **how)

@@ -51,6 +51,7 @@ class Trainer(_core.Trainer):
         head_dropout: float = 0.0,
         seed: int = 1,
         class_weights: Optional[Sequence[float]] = None,
+        shards: int = 1,
         threads: int = 1,
     ) -> None:
         """Everywhere 0 means the default, as in weir.h.
@@ -63,6 +64,7 @@ class Trainer(_core.Trainer):
         (halved when the validation loss has not improved for `plateau` epochs).
         dropout: share of h dropped between layers; head_dropout: before each dense and output layer. seed: of dropout.
         class_weights: one for each output, softmax as PyTorch's CrossEntropyLoss(weight=), logistic as BCEWithLogitsLoss(pos_weight=).
+        shards: parts of a batch that are summed apart; memory is planned for one of them, and other numbers give other bits.
         threads: 0 is one for each processor. The results never depend on it.
 
         Raises ArgumentError for a value out of its range, UnsupportedError for a model without output or with narrow weights.
@@ -70,7 +72,9 @@ class Trainer(_core.Trainer):
         super().__init__(model, _settings(locals()), threads)
 
     @staticmethod
-    def plan(model: _core.Model, *, rows: int, steps: int, dropout: float = 0.0, head_dropout: float = 0.0) -> dict[str, int]:
+    def plan(
+        model: _core.Model, *, rows: int, steps: int, dropout: float = 0.0, head_dropout: float = 0.0, shards: int = 1
+    ) -> dict[str, int]:
         """The bytes that a trainer would hold, by what they are for; `total` is their sum. Allocates nothing."""
         return _core.plan(model, _settings(locals()))
 

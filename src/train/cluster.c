@@ -45,7 +45,8 @@ static weir_status fail_all(const weir_cluster *c, uint32_t rank, weir_status st
     struct reason why = {.status = status};
     if (rank == c->rank) {
         weir_error named;
-        weir__fail(&named, status, "%s: %s", c->name ? c->name : "another process", err && *err->text ? err->text : weir_status_name(status));
+        weir__fail(&named, status, "%s: %s", c->name ? c->name : "another process",
+                   err && *err->text ? err->text : weir_status_name(status));
         memcpy(why.text, named.text, sizeof why.text);
         why.offset = err ? err->offset : 0;
     }
@@ -110,8 +111,8 @@ void weir__exchange_begin(struct weir__exchange *x, const struct weir__kernels *
 /* ---- Parcels ---- */
 
 /* Parcels to and from every other rank; fill(job, rank, out, in) sets their data and sizes. */
-static weir_status with_all(struct weir__exchange *x, void (*fill)(void *job, uint32_t rank, weir_parcel *out, weir_parcel *in), void *job,
-                            weir_error *err)
+static weir_status with_all(struct weir__exchange *x, void (*fill)(void *job, uint32_t rank, weir_parcel *out, weir_parcel *in),
+                            void *job, weir_error *err)
 {
     const weir_cluster *c = &x->cluster;
     weir_parcel *out = x->parcels, *in = x->parcels + c->ranks;
@@ -212,8 +213,8 @@ static double one_over(double weight)
     return weight > 0 ? 1 / weight : 0;
 }
 
-static weir_status join_ranks(struct weir__exchange *x, const struct weir__adder *whole, struct weir__sums *own, void *gradient, weir_loss *loss,
-                              weir_error *err)
+static weir_status join_ranks(struct weir__exchange *x, const struct weir__adder *whole, struct weir__sums *own, void *gradient,
+                              weir_loss *loss, weir_error *err)
 {
     TRY(exchange_losses(x, own, err));
     if (!gradient) {
@@ -231,8 +232,8 @@ static weir_status join_ranks(struct weir__exchange *x, const struct weir__adder
     return with_all(x, fill_whole, &s, err);
 }
 
-weir_status weir__exchange_join(struct weir__exchange *x, const struct weir__adder *whole, struct weir__sums *own, void *gradient, weir_loss *loss,
-                                weir_error *err)
+weir_status weir__exchange_join(struct weir__exchange *x, const struct weir__adder *whole, struct weir__sums *own, void *gradient,
+                                weir_loss *loss, weir_error *err)
 {
     if (x->cluster.ranks > 1)
         return join_ranks(x, whole, own, gradient, loss, err);
@@ -261,7 +262,8 @@ static void fill_rows(void *job, uint32_t rank, weir_parcel *out, weir_parcel *i
     in->size = theirs.count * j->number_size;
 }
 
-weir_status weir__exchange_rows(struct weir__exchange *x, size_t shards, size_t lanes, size_t rows, size_t row_size, void *state, weir_error *err)
+weir_status weir__exchange_rows(struct weir__exchange *x, size_t shards, size_t lanes, size_t rows, size_t row_size, void *state,
+                                weir_error *err)
 {
     struct rows_job job = {.x = x, .shards = shards, .rows = rows, .number_size = row_size, .lane = state};
     for (size_t i = 0; i < lanes && x->cluster.ranks > 1; i++, job.lane += rows * row_size)

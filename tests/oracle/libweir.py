@@ -72,8 +72,8 @@ class TrainConfig(ctypes.Structure):
         ("rows", c_uint32), ("steps", c_uint32), ("optimizer", c_int), ("rate", c_float), ("momentum", c_float),
         ("beta1", c_float), ("beta2", c_float), ("epsilon", c_float), ("weight_decay", c_float), ("clip", c_float),
         ("schedule", c_int), ("warmup", c_uint64), ("total_updates", c_uint64), ("plateau", c_uint32), ("dropout", c_float),
-        ("head_dropout", c_float), ("seed", c_uint64), ("parallel", c_void_p), ("allocator", c_void_p),
-        ("class_weights", POINTER(c_float)), ("reserved", c_uint64 * 4),
+        ("head_dropout", c_float), ("seed", c_uint64), ("shards", c_uint32), ("cluster", c_void_p), ("parallel", c_void_p),
+        ("allocator", c_void_p), ("class_weights", POINTER(c_float)), ("reserved", c_uint64 * 4),
     ]
 
 

@@ -340,6 +340,38 @@ static void training_takes_what_it_says(void **state)
         }
 }
 
+static weir_status no_exchange(void *ctx, const weir_parcel *out, size_t outs, const weir_parcel *in, size_t ins, weir_error *err)
+{
+    (void)ctx, (void)out, (void)outs, (void)in, (void)ins, (void)err;
+    return WEIR_E_IO;
+}
+
+/* The tape is a shard's; a level of the tree takes a gradient, and a rank the slices of the other's. */
+static void shards_take_what_they_say(void **state)
+{
+    (void)state;
+    enum { T = 35, B = 18, SHARDS = 4, ROWS = 5 };
+    for (size_t i = 0; i < CONFIGS; i++)
+        for (uint32_t ranks = 1; ranks <= 2; ranks++) {
+            struct count count = {0};
+            weir_allocator a = {counting_alloc, counting_free, &count};
+            weir_model *m = model_of(configs[i], NULL);
+            weir_cluster cluster = {.rank = ranks - 1, .ranks = ranks, .exchange = no_exchange};
+            weir_train_config how = {.rows = B, .steps = T, .shards = SHARDS, .cluster = &cluster, .allocator = &a};
+            weir_memory plan;
+            weir_trainer *t;
+            assert_int_equal(weir_trainer_plan(&plan, m, &how, NULL), WEIR_OK);
+            assert_int_equal(weir_trainer_new(&t, m, &how, NULL), WEIR_OK);
+            assert_int_equal(plan.total, count.live);
+            struct shape s = shape_of(m);
+            size_t gradients = ranks == 1 ? 2 * weir_model_parameters(m) : weir_model_parameters(m) * 3 / 2;
+            assert_near("a trainer of shards", i, count.live, stated_trainer(m, T, ROWS) + 4 * gradients + 8 * s.L * s.D * (B - ROWS) * (s.P + s.H));
+            weir_trainer_free(t);
+            weir_model_free(m);
+            assert_int_equal(count.live, 0);
+        }
+}
+
 static void a_tape_takes_what_it_says(void **state)
 {
     (void)state;
@@ -415,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_model_takes_its_weights_once),
         cmocka_unit_test(running_takes_what_it_says),
         cmocka_unit_test(training_takes_what_it_says),
+        cmocka_unit_test(shards_take_what_they_say),
         cmocka_unit_test(a_tape_takes_what_it_says),
         cmocka_unit_test(dropout_is_planned_too),
         cmocka_unit_test(what_cannot_be_planned_is_refused),

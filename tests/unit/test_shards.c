@@ -382,6 +382,114 @@ static void ranks_agree(void **state)
         }
 }
 
+/* ---- Fits ---- */
+
+enum { EPOCHS = 3, BATCHES = 5, SHARDS = 4 };
+
+/* What a rank's fit goes through: a source that fails, or a report that stops, at some batch of the second epoch; 0: none. */
+struct fit_job {
+    weir_cluster *cluster;
+    size_t fails_at, stops_at, seen;
+    bool goes_on;
+    weir_status status, again;
+    weir_error err;
+    weir_progress best, stopped;
+    size_t reported;
+    float weights[MOST_WEIGHTS];
+};
+
+static weir_status get_batch(void *ctx, uint32_t epoch, size_t index, weir_batch *batch, weir_error *err)
+{
+    struct fit_job *job = ctx;
+    if (epoch == 2 && job->fails_at && index + 1 == job->fails_at) {
+        job->fails_at = 0;
+        snprintf(err->text, sizeof err->text, "the disk of this rank is broken");
+        return err->status = WEIR_E_IO;
+    }
+    *batch = batch_of(tasks, index);
+    return WEIR_OK;
+}
+
+static bool count_report(void *ctx, const weir_progress *now)
+{
+    struct fit_job *job = ctx;
+    job->reported++;
+    bool stop = now->epoch == 2 && job->stops_at && now->batch == job->stops_at;
+    if (stop)
+        job->stops_at = 0;
+    return !stop;
+}
+
+static void *fit(void *arg)
+{
+    struct fit_job *job = arg;
+    weir_model *m;
+    weir_trainer *t;
+    weir_error err;
+    check_ok(weir_model_new(&m, &tasks[0].model, NULL, 0, &err), &err);
+    weir_train_config how = {.rows = ROWS, .steps = STEPS, .shards = SHARDS, .dropout = 0.2f, .cluster = job->cluster};
+    check_ok(weir_trainer_new(&t, m, &how, &err), &err);
+    weir_source source = {.batches = BATCHES, .get = get_batch, .ctx = job};
+    weir_fit f = {.epochs = EPOCHS, .train = &source, .valid = &source, .report = count_report, .ctx = job};
+    job->status = weir_trainer_fit(t, &f, &job->stopped, &job->err);
+    size_t before = job->reported;
+    if (job->goes_on)
+        job->again = weir_trainer_fit(t, &f, &job->best, &err);
+    else
+        job->best = job->stopped;
+    job->seen = before;
+    read_weights(t, job->weights);
+    weir_trainer_free(t);
+    weir_model_free(m);
+    return NULL;
+}
+
+static void fit_all(struct fit_job *jobs, uint32_t ranks)
+{
+    struct post post = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, {{0}}};
+    struct member members[MOST_RANKS];
+    pthread_t ids[MOST_RANKS];
+    for (uint32_t r = 0; r < ranks; r++) {
+        members[r] = (struct member){.post = &post, .cluster = {.rank = r, .ranks = ranks, .name = members[r].name, .exchange = exchange, .ctx = members + r}};
+        snprintf(members[r].name, sizeof members[r].name, "rank %u", (unsigned)r);
+        jobs[r].cluster = &members[r].cluster;
+        assert_int_equal(pthread_create(ids + r, NULL, fit, jobs + r), 0);
+    }
+    for (uint32_t r = 0; r < ranks; r++)
+        pthread_join(ids[r], NULL);
+}
+
+/* One rank stops, or cannot read: all stop at the same batch, and go on to the bytes of a fit that was not stopped. */
+static void fits_stop_and_go_on_together(void **state)
+{
+    (void)state;
+    static struct fit_job alone, jobs[MOST_RANKS];
+    memset(&alone, 0, sizeof alone);
+    fit_all(&alone, 1);
+    assert_int_equal(alone.status, WEIR_OK);
+    assert_int_equal(alone.reported, EPOCHS * (BATCHES + 1));
+    for (uint32_t ranks = 1; ranks <= SHARDS; ranks++)
+        for (size_t way = 0; way < 2 * BATCHES; way++) {
+            memset(jobs, 0, sizeof jobs);
+            for (uint32_t r = 0; r < ranks; r++)
+                jobs[r].goes_on = true;
+            size_t at = way / 2 + 1;
+            *(way % 2 ? &jobs[ranks - 1].fails_at : &jobs[ranks - 1].stops_at) = at;
+            fit_all(jobs, ranks);
+            for (uint32_t r = 0; r < ranks; r++) {
+                assert_int_equal(jobs[r].status, way % 2 ? WEIR_E_IO : WEIR_OK);
+                assert_int_equal(jobs[r].seen, BATCHES + 1 + (way % 2 ? at - 1 : at));
+                assert_int_equal(jobs[r].again, WEIR_OK);
+                assert_memory_equal(jobs[r].weights, alone.weights, sizeof alone.weights);
+                assert_true(jobs[r].best.valid_loss == alone.best.valid_loss);
+                char sentence[64];
+                snprintf(sentence, sizeof sentence, "rank %u: the disk of this rank is broken", (unsigned)ranks - 1);
+                if (way % 2 && ranks > 1)
+                    assert_string_equal(jobs[r].err.text, sentence);
+            }
+        }
+}
+
 /* ---- What is refused, and what it takes ---- */
 
 static void bad_clusters_are_refused(void **state)
@@ -434,6 +542,7 @@ int main(void)
         cmocka_unit_test(losses_are_added_in_the_tree),
         cmocka_unit_test(rows_are_cut_into_contiguous_parts),
         cmocka_unit_test(ranks_agree),
+        cmocka_unit_test(fits_stop_and_go_on_together),
         cmocka_unit_test(bad_clusters_are_refused),
         cmocka_unit_test(memory_is_planned_for_a_shard),
     };
