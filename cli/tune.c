@@ -111,11 +111,12 @@ static void run_fit(run *r, watch *w)
     weir_error err = {.text = "the range test failed"};
     tune_trial *t = w->trial;
     t->valid = t->train = (double)NAN;
-    if (!run_make(r, &err)) {
+    bool made = run_make(r, &err);
+    tune_values(t->values, &r->training);
+    if (!made) {
         snprintf(t->failed, sizeof t->failed, "%.199s", err.text);
         return;
     }
-    tune_values(t->values, &r->training);
     r->data.fit.report = watch_trial;
     r->data.fit.ctx = w;
     weir_status status = weir_trainer_fit(r->trainer, &r->data.fit, &r->best, &err);
