@@ -18,7 +18,7 @@ static void set(uint32_t *setting, uint32_t value)
         *setting = value;
 }
 
-/* Batches and passes both follow the square root of the text, so that texts from 20 kB to 1 MB get about the same number of updates. */
+/* Batches and passes both follow the square root of the text, so that texts of 100 kB to 1 MB get about the same number of updates. */
 void defaults_text(training *t, double bytes)
 {
     double size = sqrt(bytes / 1e6);
