@@ -18,7 +18,7 @@ static void set(uint32_t *setting, uint32_t value)
         *setting = value;
 }
 
-/* Batches and passes both follow the square root of the text, so that texts from 20 kB to 1 MB get about the same number of updates. */
+/* Batches and passes both follow the square root of the text, so that texts of 100 kB to 1 MB get about the same number of updates. */
 void defaults_text(training *t, double bytes)
 {
     double size = sqrt(bytes / 1e6);
@@ -129,11 +129,11 @@ static void explain_text(line *l, double bytes, const training *given, const tra
 {
     double kilobytes = bytes / 1000;
     sizes(l, given, picked);
-    because(l, "measured best for its time on texts of 20 kB to 1 MB");
+    because(l, "more units gained little for their time on texts of 20 kB to 1 MB");
     length(l, given, picked);
     because(l, "batch and epochs follow the square root of the %.0f kB that train, so that short texts get enough updates", kilobytes);
     rates(l, given, picked);
-    because(l, "a fast start that falls to 0 at the last update ends lower than a constant rate");
+    because(l, "half of this rate learned more slowly, twice was hardly better; the cosine is at 0 with the last update");
     regularisation(l, given, picked);
     because(l, picked->train.dropout > 0 ? "%.0f kB can be learned by heart; dropping units hinders that"
                                          : "%.0f kB are too many to be learned by heart in so few epochs",

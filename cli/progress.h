@@ -15,16 +15,16 @@ typedef struct epoch_record {
 
 typedef struct progress {
     bool quiet;
-    double symbols;      /* of one epoch */
-    const char *unit;    /* "characters" */
-    FILE *log;           /* may be NULL */
-    uint32_t logged;     /* the last epoch that the log has */
+    double symbols;   /* of one epoch */
+    const char *unit; /* "characters" */
+    FILE *log;        /* may be NULL */
+    uint32_t logged;  /* the last epoch that the log has */
     bool terminal;
     double start, epoch_start, drawn;
-    bool estimated;      /* how long it will take was measured */
-    double first_update; /* the one that was reported first */
-    double before;       /* epochs that were done before the start */
-    double elapsed;      /* seconds of the running epoch before the start */
+    bool estimated;        /* how long it will take was measured */
+    double first_update;   /* the one that was reported first */
+    double before;         /* epochs that were done before the start */
+    double elapsed;        /* seconds of the running epoch before the start */
     epoch_record *history; /* [epochs] */
     size_t epochs;
 } progress;

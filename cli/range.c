@@ -107,8 +107,8 @@ void range_pick(range *r)
 const char *range_sentence(const range *r, double rate, char *text, size_t size)
 {
     if (r->pick > 0)
-        snprintf(text, size, "rate %g: between %.2g, where the loss begins to fall, and %.2g, where it is lowest; %zu updates from %g to %.2g%s", rate,
-                 r->rate[r->begin], r->rate[r->lowest], r->updates, least_rate, r->rate[r->updates - 1],
+        snprintf(text, size, "rate %g: between %.2g, where the loss begins to fall, and %.2g, where it is lowest; %zu updates from %g to %.2g%s",
+                 rate, r->rate[r->begin], r->rate[r->lowest], r->updates, least_rate, r->rate[r->updates - 1],
                  r->diverged ? ", where it diverges" : "");
     else
         snprintf(text, size, "rate %g, the default: no rate from %g to 1 made the loss fall by 2 %% in %zu updates", rate, least_rate, r->updates);

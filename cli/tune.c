@@ -79,9 +79,11 @@ static void run_end(run *r)
     training_close(&r->data);
 }
 
-/* Opens the data and configures the training as a command says, with the rate found if it shall be. A failure is complained of. */
-static int run_begin(run *r, search *s, command *c)
+/* Opens the data and configures the training as the command of a trial says. */
+static int run_begin(run *r, search *s, command *c, const tune_draw *draw)
 {
+    if (!command_make(c, s->o, draw))
+        return complain("there is no memory left");
     r->training = command_settings(c);
     r->training.model.isa = s->o->train.training.model.isa;
     int status = training_open(&r->data, &r->training);
@@ -109,11 +111,12 @@ static void run_fit(run *r, watch *w)
     weir_error err = {.text = "the range test failed"};
     tune_trial *t = w->trial;
     t->valid = t->train = (double)NAN;
-    if (!run_make(r, &err)) {
+    bool made = run_make(r, &err);
+    tune_values(t->values, &r->training);
+    if (!made) {
         snprintf(t->failed, sizeof t->failed, "%.199s", err.text);
         return;
     }
-    tune_values(t->values, &r->training);
     r->data.fit.report = watch_trial;
     r->data.fit.ctx = w;
     weir_status status = weir_trainer_fit(r->trainer, &r->data.fit, &r->best, &err);
@@ -163,7 +166,7 @@ static int run_trial(search *s)
     command c;
     double begin = progress_clock();
     tune_draw_trial(&t.draw, s->o->train.training.seed, t.number, s->task, &s->o->train.training, &s->base);
-    int status = command_make(&c, s->o, &t.draw) ? run_begin(&r, s, &c) : complain("there is no memory left");
+    int status = run_begin(&r, s, &c, &t.draw);
     if (status == DONE)
         run_fit(&r, &w);
     if (status == DONE && !w.cut)
@@ -200,7 +203,7 @@ static int find_base(search *s)
 {
     run r = {0};
     command c;
-    int status = command_make(&c, s->o, &(tune_draw){0}) ? run_begin(&r, s, &c) : complain("there is no memory left");
+    int status = run_begin(&r, s, &c, &(tune_draw){0});
     s->base = r.training;
     s->task = r.data.task;
     if (status == DONE)
@@ -233,7 +236,7 @@ static int restore_best(search *s)
     run r = {0};
     watch w = {.s = s, .trial = &t, .redo = true};
     command c;
-    int status = command_make(&c, s->o, &t.draw) ? run_begin(&r, s, &c) : complain("there is no memory left");
+    int status = run_begin(&r, s, &c, &t.draw);
     if (status == DONE)
         run_fit(&r, &w);
     if (status == DONE && !w.cut)
@@ -349,7 +352,7 @@ static int test_range(search *s)
     command c;
     weir_error err;
     range test;
-    int status = command_make(&c, o, &(tune_draw){0}) ? run_begin(&r, s, &c) : complain("there is no memory left");
+    int status = run_begin(&r, s, &c, &(tune_draw){0});
     if (status == DONE && weir_model_new(&r.model, &r.training.model, NULL, 0, &err))
         status = complain("%s", err.text);
     if (status == DONE)

@@ -39,8 +39,8 @@ void tune_log_close(tune_log *l);
 const tune_trial *tune_log_best(const tune_log *l);
 /* All seconds spent. */
 double tune_log_seconds(const tune_log *l);
-/* The median rule (Golovin et al. 2017, "Google Vizier", section 3.2.1): true if the best of `epochs` losses is above the median of what the other trials
- * had reached by then. Asks for three others, and for a quarter of all epochs to be done. */
+/* The median rule (Golovin et al. 2017, "Google Vizier"): true if the best of `epochs` losses is above the median of what the other trials had
+ * reached by then. Asks for three others, and for a quarter of all epochs to be done. */
 bool tune_poor(const tune_log *l, const double *curve, uint32_t epochs, uint32_t all);
 
 #endif

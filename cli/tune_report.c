@@ -194,7 +194,8 @@ static void write_script(FILE *f, const char *file, const void *what)
     fprintf(f, "set multiplot layout %zu, %zu\nunset key\nset offsets graph 0.06, graph 0.06, 0, 0\nset tics font ',10'\nset xlabel font ',12'\n"
                "set yrange [%.9g:%.9g]\n",
             p->rows, p->columns, p->from, p->to);
-    fprintf(f, "set format x '%%g'\nset xrange [0:*]\nset xlabel 'minutes: the best so far' offset 0, 0.5\nplot %s using 4:3 with steps lw 2 lc rgb '#d1691f', \\\n"
+    fprintf(f, "set format x '%%g'\nset xrange [0:*]\nset xlabel 'minutes: the best so far' offset 0, 0.5\n"
+               "plot %s using 4:3 with steps lw 2 lc rgb '#d1691f', \\\n"
                "     '' using 4:($5 == 0 ? $2 : NaN) with points pt 7 ps 0.7 lc rgb '#1f6fb4', \\\n"
                "     '' using 4:($5 == 1 ? $2 : NaN) with points pt 6 ps 0.7 lc rgb '#8a8a8a'\n",
             file);

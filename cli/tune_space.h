@@ -18,7 +18,10 @@ typedef struct tune_draw {
 void tune_draw_trial(tune_draw *out, uint64_t seed, uint32_t trial, enum task task, const training *given, const training *base);
 
 /* The settings of a trial as numbers, for tables and pictures. */
-enum { TUNE_RATE, TUNE_HIDDEN, TUNE_LAYERS, TUNE_BATCH, TUNE_STEPS, TUNE_DROPOUT, TUNE_HEAD_DROPOUT, TUNE_DECAY, TUNE_SCHEDULE, TUNE_PEEPHOLES, TUNE_SETTINGS };
+enum {
+    TUNE_RATE, TUNE_HIDDEN, TUNE_LAYERS, TUNE_BATCH, TUNE_STEPS, TUNE_DROPOUT, TUNE_HEAD_DROPOUT, TUNE_DECAY, TUNE_SCHEDULE, TUNE_PEEPHOLES,
+    TUNE_SETTINGS
+};
 extern const struct tune_setting {
     const char *name; /* the option's */
     bool logarithmic; /* drawn and shown so */

@@ -8,7 +8,7 @@ check "training works" "$WEIR" train text.txt -o text.weir --epochs 1 --hidden 2
 make_labels >labels.csv
 check "training on labels works" "$WEIR" train labels.csv -o labels.weir --epochs 1 --hidden 16 --quiet
 expect 0 "beside it to run, 1 row, 64 steps" "$WEIR" info text.weir --memory
-check "the defaults of training are those of weir train" grep -q "beside it to train, 50 rows, 64 steps" out.txt
+check "50 rows train, unless told" grep -q "beside it to train, 50 rows, 64 steps" out.txt
 expect 0 "beside it to train, 3 rows, 7 steps" "$WEIR" info text.weir --memory --rows 3 --steps 7
 check "they hold for running too" grep -q "beside it to run, 3 rows, 7 steps" out.txt
 expect 2 "--rows and --steps go with --memory" "$WEIR" info text.weir --rows 3

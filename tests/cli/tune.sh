@@ -78,7 +78,11 @@ PATH=$(dirname "$WEIR"):$PATH sh -c "$(sed -n 's/^    weir train/weir train/p' a
 check "the printed command writes the same bytes" cmp a.weir best.weir
 
 # The same search anew, with other threads: the same trials, losses and bytes
-losses() { "$PYTHON" -c 'import json, sys; print([(t["valid_loss"], t["arguments"], t["stopped"]) for t in map(json.loads, list(open(sys.argv[1]))[1:]) if "trial" in t])' "$1"; }
+losses() {
+    "$PYTHON" -c '
+import json, sys
+print([(t["valid_loss"], t["arguments"], t["stopped"]) for t in map(json.loads, list(open(sys.argv[1]))[1:]) if "trial" in t])' "$1"
+}
 expect 0 "" "$WEIR" tune $text -o b.weir --trials 6 --seed 3 --threads 2 --quiet --plot b.svg --log b.jsonl
 check "another number of threads finds the same" test "$(losses a.weir.tune.jsonl)" = "$(losses b.jsonl)"
 expect 0 "" "$WEIR" tune $text -o c.weir --trials 2 --seed 4 --quiet

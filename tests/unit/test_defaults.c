@@ -42,7 +42,7 @@ static void longer_texts_get_larger_batches_and_fewer_passes(void **state)
     }
 }
 
-/* From 50 kB on, where neither rule is at its end: 50 sqrt(s) rows for 10 / sqrt(s) passes over s MB. */
+/* Where neither rule is at its end: 50 sqrt(s) rows for 10 / sqrt(s) passes over s MB. */
 static void texts_get_about_the_same_number_of_updates(void **state)
 {
     (void)state;
