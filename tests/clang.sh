@@ -7,6 +7,6 @@ if ! command -v clang >/dev/null; then
     echo "skipped: there is no clang"
     exit 77
 fi
-find src cli tests/unit -name '*.c' -print0 |
+find src cli experiments tests/unit -name '*.c' -print0 |
     xargs -0 -n 1 -P 2 clang -std=c11 -fsyntax-only -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Werror -D_GNU_SOURCE -DWEIR_SOURCE_DIR='"."' -Iinclude -Isrc -Icli -Itests/unit -Itests
