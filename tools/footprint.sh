@@ -159,4 +159,22 @@ if command -v qemu-system-arm >/dev/null; then
 else
     echo "footprint: Cortex-M4: left out: there is no qemu-system-arm" >&2
 fi
+
+# The whole core under musl, training included, against the hashes of tests/bits.
+if command -v musl-gcc >/dev/null; then
+    compile "$work/musl" "$source_dir/tests/bits/bits.c $(core base kernel model infer train)" musl-gcc -O2
+    musl-gcc -static "$work/musl"/*.o -lm -lpthread -o "$work/bits"
+    compared=0
+    for isa in scalar $others; do
+        for how in "forward $isa 1 64 0" "forward $isa 2 5 1" "bf16 $isa 1 5 1" "int8 $isa 1 5 1" "train $isa 2"; do
+            status=0
+            printed=$("$work/bits" small $how) || status=$?
+            [ $status != 77 ] || continue # not on this CPU
+            [ "$printed" = "$(sed -n "s/^small-${how%% *} //p" "$source_dir/tests/bits/golden.txt")" ] || fail "musl: bits small $how gives $printed"
+            compared=$((compared + 1))
+        done
+    done
+    echo
+    echo "musl: $compared runs of tests/bits compared"
+fi
 exit $failed
