@@ -4,6 +4,7 @@
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_CONTACT "The Weir authors <weir@localhost>" CACHE STRING "Who builds the packages: NAME <ADDRESS>")
 set(CPACK_PACKAGE_VENDOR Weir)
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "stacked LSTM networks, reproducible to the bit")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
@@ -17,15 +18,16 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR})
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 
 set(library libweir${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
-# describe COMPONENT SYNOPSIS CONTENT
-function(describe component synopsis content)
-  set(CPACK_DEBIAN_${component}_DESCRIPTION "${synopsis}
-Weir runs and trains stacked LSTM networks, with or without peepholes,
+
+# describe COMPONENT CONTENT
+function(describe component content)
+  set(CPACK_DEBIAN_${component}_DESCRIPTION "Weir runs and trains stacked LSTM networks, with or without peepholes,
 from C. Every result is the same to the bit on every CPU, compiler and
 number of threads.
 
 This package has ${content}." PARENT_SCOPE)
 endfunction()
+
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_NAME ${library})
 set(CPACK_DEBIAN_LIBRARY_PACKAGE_SECTION libs)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libweir-dev)
@@ -34,9 +36,9 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "${library} (= ${PROJECT_VERSION}),
 set(CPACK_DEBIAN_COMMAND_PACKAGE_NAME weir)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION math)
 set(CPACK_DEBIAN_COMMAND_PACKAGE_SUGGESTS gnuplot-nox)
-describe(LIBRARY "LSTM networks, reproducible to the bit - libraries" "the shared libraries")
-describe(DEVELOPMENT "LSTM networks, reproducible to the bit - development" "the header, the static libraries, and\nfiles for CMake and pkg-config")
-describe(COMMAND "LSTM networks, reproducible to the bit - command" "the command, which trains, forecasts, generates,\nclassifies and converts")
+describe(LIBRARY "the shared libraries")
+describe(DEVELOPMENT "the header, the static libraries, and\nfiles for CMake and pkg-config")
+describe(COMMAND "the command, which trains, forecasts, generates,\nclassifies and converts")
 
 # Which package a program needs that was linked with the libraries; and that the linker's cache is to be renewed.
 set(control ${PROJECT_BINARY_DIR}/debian)
