@@ -13,9 +13,9 @@ static bool push(struct weir__params *ps, enum weir__param_kind kind, size_t lay
     struct weir__param *p = ps->list + ps->count++;
     *p = (struct weir__param){.kind = kind, .layer = layer, .direction = direction, .rows = rows, .cols = cols, .offset = ps->size};
     if (kind < WEIR__DENSE_WEIGHT)
-        snprintf(p->name, sizeof p->name, "lstm.%s_l%zu%s", stems[kind], layer, direction ? "_reverse" : "");
+        snprintf(p->name, sizeof p->name, "lstm.%s_l%u%s", stems[kind], (unsigned)layer, direction ? "_reverse" : "");
     else
-        snprintf(p->name, sizeof p->name, "head.%zu.%s", layer, stems[kind]);
+        snprintf(p->name, sizeof p->name, "head.%u.%s", (unsigned)layer, stems[kind]);
     size_t size;
     if (!weir__size_mul(&p->count, rows ? rows : 1, cols) || !weir__size_add(&size, ps->size, p->count) || size > UINT32_MAX - PLACE)
         return false;
