@@ -60,6 +60,8 @@ int check_output(const char *path);
 int write_file(const char *path, void (*write)(FILE *f, const void *what), const void *what);
 /* One field of a CSV, before + text + after, quoted where it must be. */
 void write_field(FILE *f, const char *before, const char *text, const char *after);
+/* Text as a shell reads it back. */
+void write_quoted(FILE *f, const char *text);
 
 int cmd_train(int argc, char **argv);
 int cmd_eval(int argc, char **argv);

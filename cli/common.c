@@ -330,3 +330,16 @@ void write_field(FILE *f, const char *before, const char *text, const char *afte
     }
     fprintf(f, "%s%s", after, quote ? "\"" : "");
 }
+
+void write_quoted(FILE *f, const char *text)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./+,:@%=";
+    if (*text && strspn(text, plain) == strlen(text)) {
+        fputs(text, f);
+        return;
+    }
+    fputc('\'', f);
+    for (; *text; text++)
+        fputs(*text == '\'' ? "'\\''" : (char[]){*text, 0}, f);
+    fputc('\'', f);
+}

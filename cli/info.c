@@ -68,9 +68,8 @@ static const char *activation_text(const weir_activation *a, char *text, size_t 
 }
 
 /* The settings as pairs of texts: one list for the table and for JSON. */
-static json_t *settings(const weir_model *model)
+static json_t *settings(const weir_config *c, size_t parameters)
 {
-    const weir_config *c = weir_model_config(model);
     char text[128];
     json_t *s = json_object();
 #define SET(key, ...) (snprintf(text, sizeof text, __VA_ARGS__), json_object_set_new(s, key, json_string(text)))
@@ -107,7 +106,7 @@ static json_t *settings(const weir_model *model)
     static const char *const forms[] = {"float32", "bfloat16", "8 bits (weight_ih and weight_hh)"};
     SET("weights", "%s", forms[c->weights]);
     SET("instruction set", "%s", weir_isa_name(c->isa));
-    SET("parameters", "%zu", weir_model_parameters(model));
+    SET("parameters", "%zu", parameters);
 #undef SET
     return s;
 }
@@ -271,7 +270,7 @@ static int show_memory(const weir_model *model, const options *o)
 
 static int show_model(const weir_model *model, json_t *notes, const options *o)
 {
-    json_t *s = settings(model);
+    json_t *s = settings(weir_model_config(model), weir_model_parameters(model));
     int status;
     if (o->json)
         status = print_json(json_pack("{s:O, s:O?, s:o, s:I}", "settings", s, "notes", notes, "tensors", tensors_json(model), "parameters",
@@ -290,12 +289,72 @@ static int show_model(const weir_model *model, json_t *notes, const options *o)
     return status;
 }
 
+/* ---- Checkpoints ---- */
+
+static json_t *progress_json(const weir_progress *p)
+{
+    json_t *json = json_pack("{s:I, s:I, s:I, s:I}", "epoch", (json_int_t)p->epoch, "epochs", (json_int_t)p->epochs, "batch",
+                             (json_int_t)p->batch, "batches", (json_int_t)p->batches);
+    if (isfinite(p->train_loss))
+        json_object_set_new(json, "train_loss", json_real(p->train_loss));
+    if (isfinite(p->valid_loss))
+        json_object_set_new(json, "valid_loss", json_real(p->valid_loss));
+    return json;
+}
+
+static json_t *training_so_far(const weir_checkpoint_info *c)
+{
+    const weir_train_config *t = c->train;
+    json_t *json = json_pack("{s:I, s:s, s:s, s:f, s:I, s:I, s:I}", "updates", (json_int_t)c->updates, "optimizer",
+                             optimizer_names[t->optimizer], "schedule", schedule_names[t->schedule], "rate", (double)t->rate, "rows",
+                             (json_int_t)t->rows, "steps", (json_int_t)t->steps, "seed", (json_int_t)t->seed);
+    if (c->fitting)
+        json_object_set_new(json, "now", progress_json(&c->now));
+    if (c->best.epoch)
+        json_object_set_new(json, "best", progress_json(&c->best));
+    return json;
+}
+
+static int show_checkpoint(const weir_checkpoint *checkpoint, const options *o)
+{
+    weir_checkpoint_info c;
+    weir_checkpoint_get(checkpoint, &c);
+    if (o->memory)
+        return complain("%s is a checkpoint; --memory is for models", o->model);
+    json_t *notes = json_loads(c.notes, 0, NULL), *network = settings(c.model, c.parameters);
+    json_object_set_new(network, "instruction set", json_string(c.doubles ? "ref64" : "any but ref64"));
+    json_t *all = json_pack("{s:o, s:o, s:o?}", "checkpoint", training_so_far(&c), "settings", network, "notes", notes);
+    if (o->json)
+        return print_json(all);
+    json_object_del(notes, "progress"); /* of every epoch */
+    print_pairs(all, 0);
+    json_decref(all);
+    return finish_output();
+}
+
+/* True if the file is a checkpoint, sound or broken, which then was shown. */
+static bool try_checkpoint(const options *o, int *status)
+{
+    weir_checkpoint *checkpoint;
+    weir_error err;
+    weir_status loaded = weir_checkpoint_load(&checkpoint, o->model, NULL, &err);
+    if (loaded && loaded != WEIR_E_FORMAT && loaded != WEIR_E_NONFINITE)
+        return false;
+    *status = loaded ? complain("%s", err.text) : show_checkpoint(checkpoint, o);
+    weir_checkpoint_free(checkpoint);
+    return true;
+}
+
 int cmd_info(int argc, char **argv)
 {
     static const struct argp argp = {
-        option_list, parse, "MODEL", "Shows a model's settings, notes and tensors, or the memory that it takes.", 0, 0, 0};
+        option_list, parse, "MODEL", "Shows a model's settings, notes and tensors, or the memory that it takes; or where a training stands "
+                                     "by its checkpoint.", 0, 0, 0};
     options o = {0};
     argp_parse(&argp, argc, argv, 0, NULL, &o);
+    int checkpoint;
+    if (try_checkpoint(&o, &checkpoint))
+        return checkpoint;
     weir_model *model;
     json_t *notes;
     if (load_model(o.model, WEIR_ISA_BEST, NULL, &model, &notes))

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "progress.h"
 
+#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,7 +26,7 @@ int progress_interrupted(void)
     return (int)interrupted;
 }
 
-static double seconds(void)
+double progress_clock(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -37,7 +39,8 @@ void progress_start(progress *p)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     p->terminal = isatty(STDERR_FILENO) && !p->quiet;
-    p->start = p->epoch_start = seconds();
+    p->start = progress_clock();
+    p->epoch_start = p->start - p->elapsed;
 }
 
 void progress_reading(double share)
@@ -84,11 +87,11 @@ static void make_bar(char *bar, int width, double share)
 
 static void draw_bar(progress *p, const weir_progress *now)
 {
-    double t = seconds(), share = (double)now->batch / (double)now->batches;
+    double t = progress_clock(), share = (double)now->batch / (double)now->batches;
     if (t - p->drawn < 0.1 && now->batch < now->batches)
         return;
     p->drawn = t;
-    double done = (double)(now->epoch - 1) + share, left = (t - p->start) / done * ((double)now->epochs - done);
+    double done = (double)(now->epoch - 1) + share, left = (t - p->start) / (done - p->before + 1e-9) * ((double)now->epochs - done);
     double speed = p->symbols * share / (t - p->epoch_start + 1e-9);
     char remaining[32], bar[32], before[48], after[128], line[256];
     time_left(left, remaining, sizeof remaining);
@@ -101,6 +104,8 @@ static void draw_bar(progress *p, const weir_progress *now)
     fflush(stderr);
 }
 
+/* ---- The log ---- */
+
 static void write_number(FILE *f, const char *key, double value)
 {
     if (isfinite(value))
@@ -109,33 +114,116 @@ static void write_number(FILE *f, const char *key, double value)
         fprintf(f, ", \"%s\": null", key);
 }
 
-static void log_epoch(progress *p, const weir_progress *now, double took)
+static void log_epoch(progress *p, const epoch_record *e)
 {
-    if (!p->log)
+    if (!p->log || e->at.epoch <= p->logged)
         return;
-    fprintf(p->log, "{\"epoch\": %u", (unsigned)now->epoch);
-    write_number(p->log, "train_loss", now->train_loss);
-    write_number(p->log, "valid_loss", now->valid_loss);
-    write_number(p->log, "seconds", took);
-    write_number(p->log, "rate", now->rate);
-    fprintf(p->log, ", \"best\": %s}\n", now->best ? "true" : "false");
+    fprintf(p->log, "{\"epoch\": %u", (unsigned)e->at.epoch);
+    write_number(p->log, "train_loss", e->at.train_loss);
+    write_number(p->log, "valid_loss", e->at.valid_loss);
+    write_number(p->log, "seconds", e->seconds);
+    write_number(p->log, "rate", e->at.rate);
+    fprintf(p->log, ", \"best\": %s}\n", e->at.best ? "true" : "false");
     fflush(p->log);
+}
+
+static int cannot_write(const char *path)
+{
+    return complain("%s cannot be written: %s", path, strerror(errno));
+}
+
+/* Whether a line's loss is that of the epoch, as far as a line tells it. */
+static bool same_loss(const json_t *line, const char *key, double loss)
+{
+    char a[40], b[40];
+    const json_t *value = json_object_get(line, key);
+    if (!isfinite(loss))
+        return json_is_null(value);
+    snprintf(a, sizeof a, "%.9g", loss);
+    snprintf(b, sizeof b, "%.9g", json_number_value(value));
+    return json_is_number(value) && strcmp(a, b) == 0;
+}
+
+/* Whether the epoch of a line is known and another one. *next walks over the history. */
+static bool contradicts(const progress *p, const json_t *line, uint32_t epoch, size_t *next)
+{
+    while (*next < p->epochs && p->history[*next].at.epoch < epoch)
+        ++*next;
+    if (*next == p->epochs || p->history[*next].at.epoch != epoch)
+        return false;
+    const weir_progress *at = &p->history[*next].at;
+    return !same_loss(line, "train_loss", at->train_loss) || !same_loss(line, "valid_loss", at->valid_loss);
+}
+
+/* Reads the lines of a log and cuts off a last one that is not whole. */
+static int check_log(progress *p, const char *path, FILE *f)
+{
+    char *text = NULL;
+    size_t room = 0, next = 0;
+    long good = 0;
+    bool strange = false;
+    for (ssize_t n; !strange && (n = getline(&text, &room, f)) > 0;) {
+        json_t *line = text[n - 1] == '\n' ? json_loadb(text, (size_t)n, 0, NULL) : NULL;
+        json_int_t epoch = json_integer_value(json_object_get(line, "epoch"));
+        if (!line && feof(f))
+            break;
+        strange = epoch <= (json_int_t)p->logged || epoch > UINT32_MAX || contradicts(p, line, (uint32_t)epoch, &next);
+        if (!strange) {
+            p->logged = (uint32_t)epoch;
+            good = ftell(f);
+        }
+        json_decref(line);
+    }
+    free(text);
+    if (strange)
+        return complain("%s is not the log of this training; name another one with --log", path);
+    return fflush(f) || ftruncate(fileno(f), good) || fseek(f, 0, SEEK_END) ? cannot_write(path) : DONE;
+}
+
+int progress_open_log(progress *p, const char *path, bool going_on)
+{
+    struct stat st;
+    bool old = going_on && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    p->log = fopen(path, old ? "r+" : "w");
+    if (!p->log)
+        return cannot_write(path);
+    if (old && check_log(p, path, p->log))
+        return FAILED;
+    for (size_t i = 0; i < p->epochs; i++)
+        log_epoch(p, p->history + i);
+    return DONE;
+}
+
+int progress_close_log(progress *p, const char *path)
+{
+    FILE *log = p->log;
+    p->log = NULL;
+    return log && (ferror(log) | fclose(log)) ? cannot_write(path) : DONE;
+}
+
+/* ---- Epochs ---- */
+
+static bool remember(progress *p, epoch_record record)
+{
+    epoch_record *more = realloc(p->history, (p->epochs + 1) * sizeof *more);
+    if (!more)
+        return false;
+    p->history = more;
+    p->history[p->epochs++] = record;
+    return true;
 }
 
 static void end_epoch(progress *p, const weir_progress *now)
 {
-    double t = seconds(), took = t - p->epoch_start;
+    double t = progress_clock();
+    epoch_record record = {*now, t - p->epoch_start};
     p->epoch_start = t;
-    weir_progress *more = realloc(p->history, (p->epochs + 1) * sizeof *more);
-    if (more) {
-        p->history = more;
-        p->history[p->epochs++] = *now;
-    }
-    log_epoch(p, now, took);
+    remember(p, record);
+    log_epoch(p, &record);
     if (p->quiet)
         return;
     fprintf(stderr, "%sepoch %u/%u  train %.4f  valid %.4f  %.1f s%s\n", p->terminal ? "\r\033[K" : "", (unsigned)now->epoch,
-            (unsigned)now->epochs, now->train_loss, now->valid_loss, took, now->best ? "  best" : "");
+            (unsigned)now->epochs, now->train_loss, now->valid_loss, record.seconds, now->best ? "  best" : "");
 }
 
 bool progress_report(void *ctx, const weir_progress *now)
@@ -162,6 +250,58 @@ void progress_free(progress *p)
     p->history = NULL;
 }
 
+/* ---- In a checkpoint ---- */
+
+enum { MOST_KEPT = 1 << 16 };
+
+static json_t *number_to_json(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static double json_to_number(const json_t *value)
+{
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+json_t *progress_to_json(const progress *p)
+{
+    json_t *epochs = json_array();
+    size_t stride = p->epochs / MOST_KEPT + 1;
+    for (size_t i = p->epochs ? (p->epochs - 1) % stride : 0; i < p->epochs; i += stride) { /* the last one is always among them */
+        const epoch_record *e = p->history + i;
+        json_array_append_new(epochs, json_pack("[I o o o o b]", (json_int_t)e->at.epoch, number_to_json(e->at.train_loss),
+                                                number_to_json(e->at.valid_loss), number_to_json(e->at.rate), number_to_json(e->seconds),
+                                                (int)e->at.best));
+    }
+    return json_pack("{s:f, s:o}", "elapsed", progress_clock() - p->epoch_start, "epochs", epochs);
+}
+
+bool progress_from_json(progress *p, const json_t *json, const weir_progress *now)
+{
+    const json_t *epochs = json_object_get(json, "epochs");
+    p->elapsed = json_number_value(json_object_get(json, "elapsed"));
+    p->before = now->epoch_done ? now->epoch : now->epoch - 1 + (double)now->batch / (double)now->batches;
+    if (!json_is_array(epochs) || !(p->elapsed >= 0))
+        return false;
+    for (size_t i = 0; i < json_array_size(epochs); i++) {
+        const json_t *e = json_array_get(epochs, i);
+        epoch_record record = {{.epoch = (uint32_t)json_integer_value(json_array_get(e, 0)),
+                                .epochs = now->epochs,
+                                .train_loss = json_to_number(json_array_get(e, 1)),
+                                .valid_loss = json_to_number(json_array_get(e, 2)),
+                                .rate = json_to_number(json_array_get(e, 3)),
+                                .epoch_done = true,
+                                .best = json_is_true(json_array_get(e, 5))},
+                               json_to_number(json_array_get(e, 4))};
+        if (json_array_size(e) != 6 || !remember(p, record))
+            return false;
+    }
+    return true;
+}
+
+/* ---- Curves ---- */
+
 struct curves {
     const progress *p;
     const char *title;
@@ -172,7 +312,7 @@ static void write_curves(FILE *f, const void *what)
     const progress *p = ((const struct curves *)what)->p;
     fputs("# epoch train_loss valid_loss\n", f);
     for (size_t i = 0; i < p->epochs; i++)
-        fprintf(f, "%u %.9g %.9g\n", (unsigned)p->history[i].epoch, p->history[i].train_loss, p->history[i].valid_loss);
+        fprintf(f, "%u %.9g %.9g\n", (unsigned)p->history[i].at.epoch, p->history[i].at.train_loss, p->history[i].at.valid_loss);
 }
 
 static void write_curves_script(FILE *f, const char *data, const void *what)

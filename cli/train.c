@@ -1,17 +1,21 @@
 /* weir train
  * SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "checkpoints.h"
 #include "progress.h"
 #include "training.h"
 
 typedef struct options {
     training training;
-    const char *output, *log, *plot;
-    bool quiet;
+    const char *output, *log, *plot, *checkpoint, *resume;
+    checkpoints checkpoints;
+    bool quiet, set_every;
     unsigned threads;
+    json_t *arguments; /* the options that a checkpoint keeps: "--hidden=64" */
+    bool going_on;     /* those of a checkpoint are set already; these must not contradict them */
 } options;
 
 /* ---- Options ---- */
@@ -21,7 +25,8 @@ enum {
     KEY_DROPOUT, KEY_SPLIT, KEY_SEED, KEY_INIT, KEY_TARGET, KEY_THREADS, KEY_ISA, KEY_LOG, KEY_PLOT, KEY_QUIET, KEY_SCHEDULE, KEY_WARMUP,
     KEY_DECAY, KEY_MOMENTUM, KEY_PATIENCE, KEY_FORGET_BIAS, KEY_GATE, KEY_CANDIDATE, KEY_OUT_ACTIVATION, KEY_DENSE, KEY_DIRECTION,
     KEY_PROJECTION, KEY_CELL_CLIP, KEY_ACT_CLIP, KEY_COUPLED, KEY_NO_FORGET, KEY_HEAD_DROPOUT, KEY_PERIOD, KEY_TRANSFORM, KEY_HORIZON,
-    KEY_HOLDOUT, KEY_ID, KEY_LABEL, KEY_HEAD, KEY_EACH_ROW, KEY_CLASS_WEIGHTS, KEY_INIT_SCALE
+    KEY_HOLDOUT, KEY_ID, KEY_LABEL, KEY_HEAD, KEY_EACH_ROW, KEY_CLASS_WEIGHTS, KEY_INIT_SCALE, KEY_CHECKPOINT, KEY_EVERY,
+    KEY_CHECKPOINT_STEPS, KEY_KEEP, KEY_RESUME
 };
 
 static const struct argp_option option_list[] = {
@@ -77,6 +82,12 @@ static const struct argp_option option_list[] = {
     {"log", KEY_LOG, "FILE.jsonl", 0, "Write one JSON line per epoch", 0},
     {"plot", KEY_PLOT, "FILE.svg", 0, "The loss curves (default: beside the model)", 0},
     {"quiet", KEY_QUIET, 0, 0, "Say nothing but errors", 0},
+    {0, 0, 0, 0, "Checkpoints", 5},
+    {"resume", KEY_RESUME, "FILE", 0, "Go on with a training from its checkpoint, which has the other options and the names of the data", 0},
+    {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "Where checkpoints go (MODEL.checkpoint)", 0},
+    {"checkpoint-every", KEY_EVERY, "MINUTES", 0, "Time between two; 0: none by the clock (10; 0 with --checkpoint-steps)", 0},
+    {"checkpoint-steps", KEY_CHECKPOINT_STEPS, "UPDATES", 0, "Updates between two (none)", 0},
+    {"keep", KEY_KEEP, "N", 0, "Keep the last N, FILE, FILE.1, ..., after the end too (one, removed at the end)", 0},
     {0},
 };
 
@@ -90,10 +101,53 @@ static void add_dense(options *o, const struct argp_state *state, const char *la
     o->training.model.dense[o->training.model.dense_layers++] = d;
 }
 
+/* What a run may set anew when it goes on. The first four are not even kept. */
+static bool is_of_the_run(int key)
+{
+    static const int keys[] = {KEY_THREADS, KEY_ISA, KEY_QUIET, KEY_RESUME, 'o', KEY_LOG, KEY_PLOT, KEY_CHECKPOINT, KEY_EVERY,
+                               KEY_CHECKPOINT_STEPS, KEY_KEEP, KEY_EPOCHS};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (keys[i] == key)
+            return true;
+    return false;
+}
+
+static bool is_kept(int key)
+{
+    return key != KEY_THREADS && key != KEY_ISA && key != KEY_QUIET && key != KEY_RESUME;
+}
+
+static const char *name_of(int key)
+{
+    for (const struct argp_option *option = option_list; option->name || option->doc; option++)
+        if (option->name && option->key == key)
+            return option->name;
+    return NULL;
+}
+
+/* Keeps an option for checkpoints. A training that goes on takes no other options than it had. */
+static void keep_option(options *o, const struct argp_state *state, int key, const char *arg)
+{
+    const char *name = name_of(key);
+    if (!name || !is_kept(key))
+        return;
+    json_t *option = arg ? json_sprintf("--%s=%s", name, arg) : json_sprintf("--%s", name);
+    if (!option)
+        argp_error(state, "--%s: the text is no valid UTF-8, which a checkpoint needs", name);
+    if (!o->going_on || is_of_the_run(key))
+        arguments_keep(o->arguments, option, key == KEY_DENSE);
+    else if (!arguments_have(o->arguments, option))
+        argp_error(state, "%s is not what the training in %s began with; leave it out, or train anew", json_string_value(option), o->resume);
+    json_decref(option);
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     options *o = state->input;
     training *t = &o->training;
+    keep_option(o, state, key, arg);
+    if (o->going_on && name_of(key) && !is_of_the_run(key))
+        return 0;
 #define NUMBER(name, least, most) option_number(state, name, arg, least, most)
 #define COUNT(name, least, most) option_count(state, name, arg, least, most)
 #define NAME(name, names) option_name(state, name, arg, names)
@@ -152,13 +206,24 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_LOG: o->log = arg; break;
     case KEY_PLOT: o->plot = option_picture(state, "plot", arg); break;
     case KEY_QUIET: o->quiet = true; break;
+    case KEY_RESUME: o->resume = arg; break;
+    case KEY_CHECKPOINT: o->checkpoint = arg; break;
+    case KEY_EVERY:
+        o->checkpoints.every = 60 * NUMBER("checkpoint-every", 0, 1e6);
+        o->set_every = true;
+        break;
+    case KEY_CHECKPOINT_STEPS: o->checkpoints.steps = COUNT("checkpoint-steps", 1, UINT32_MAX); break;
+    case KEY_KEEP: o->checkpoints.keep = COUNT("keep", 1, 1000); break;
     case ARGP_KEY_ARGS:
         t->paths = state->argv + state->next;
         t->count = (size_t)(state->argc - state->next);
         break;
-    case ARGP_KEY_NO_ARGS: argp_error(state, "name the data to train on"); break;
+    case ARGP_KEY_NO_ARGS:
+        if (!o->resume)
+            argp_error(state, "name the data to train on");
+        break;
     case ARGP_KEY_END:
-        if (!o->output)
+        if (!o->output && !o->resume)
             argp_error(state, "name the model to write: -o MODEL");
         break;
     default: return ARGP_ERR_UNKNOWN;
@@ -169,12 +234,42 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
+static const struct argp argp = {option_list, parse, "DATA...\n--resume CHECKPOINT",
+                                 "Trains a stacked LSTM on a text or a CSV and writes the best model.", 0, 0, 0};
+
+/* ---- Going on ---- */
+
+/* Reads the options of a checkpoint, and those of the command line over them. */
+static int take_up(options *o, stopped *s, int argc, char **argv)
+{
+    const char *path = o->resume;
+    if (stopped_open(s, path))
+        return FAILED;
+    json_decref(o->arguments);
+    *o = (options){.training = training_defaults(), .arguments = json_array(), .resume = path};
+    argp_parse(&argp, s->argc, s->argv, 0, NULL, o);
+    o->going_on = true;
+    argp_parse(&argp, argc, argv, 0, NULL, o);
+    return DONE;
+}
+
+/* The network and the batches must be those of the checkpoint. */
+static int compare_training(const training *t, const data *d, const stopped *s, const char *path)
+{
+    weir_checkpoint_info then;
+    weir_checkpoint_get(s->checkpoint, &then);
+    if (then.train->rows == t->train.rows && then.train->steps == t->train.steps && then.model->inputs == t->model.inputs &&
+        then.model->tokens == t->model.tokens && then.model->outputs == t->model.outputs && then.now.batches == d->fit.train->batches)
+        return DONE;
+    return complain("this weir makes another training of the options in %s than the one that wrote it; train anew, or go on with that weir", path);
+}
+
 /* ---- Output ---- */
 
 /* What is written at the end must be possible at the start, and must not be the data. */
 static int check_outputs(const options *o)
 {
-    const char *outputs[] = {o->output, o->plot, o->log};
+    const char *outputs[] = {o->output, o->plot, o->checkpoints.path, o->log};
     for (size_t i = 0; i < sizeof outputs / sizeof *outputs; i++) {
         if (!outputs[i])
             continue;
@@ -208,83 +303,200 @@ static int plot(const progress *p, const options *o)
 
 /* ---- Training ---- */
 
-/* *usable: the trainer holds weights worth keeping, which it may even after a failure. */
-static int fit(data *d, const options *o, weir_trainer *trainer, progress *p, weir_progress *best, bool *usable)
+typedef struct running {
+    options *o;
+    data *d;
+    progress *p;
+    weir_trainer *trainer;
+    weir_progress best;
+    bool usable; /* the trainer holds weights worth keeping, which it may even after a failure */
+} running;
+
+static bool report(void *ctx, const weir_progress *now)
+{
+    running *r = ctx;
+    bool go_on = progress_report(r->p, now), last = now->epoch_done && now->epoch == now->epochs;
+    if (!now->epoch_done && checkpoints_due(&r->o->checkpoints) && go_on && !last)
+        checkpoints_write(&r->o->checkpoints, r->trainer, r->p);
+    return go_on;
+}
+
+static void say_interrupted(running *r)
+{
+    checkpoints *c = &r->o->checkpoints;
+    c->failed = false;
+    bool written = checkpoints_write(c, r->trainer, r->p) == DONE;
+    fprintf(stderr, "weir: interrupted; %s",
+            r->best.epoch_done ? "the best model so far is kept" : "no epoch was done: the weights so far are kept");
+    if (c->ours) {
+        fprintf(stderr, "; to go on%s: weir train --resume ", written ? "" : " from an earlier batch");
+        write_quoted(stderr, c->path);
+    }
+    fputc('\n', stderr);
+}
+
+static int fit(running *r)
 {
     weir_error err;
-    d->fit.report = progress_report;
-    d->fit.ctx = p;
-    progress_start(p);
-    weir_status status = weir_trainer_fit(trainer, &d->fit, best, &err);
-    progress_end(p);
-    bool none = !best->epoch_done;
-    *usable = !status || !none;
+    r->d->fit.report = report;
+    r->d->fit.ctx = r;
+    progress_start(r->p);
+    checkpoints_start(&r->o->checkpoints);
+    weir_status status = weir_trainer_fit(r->trainer, &r->d->fit, &r->best, &err);
+    progress_end(r->p);
+    bool none = !r->best.epoch_done;
+    r->usable = !status || !none;
     if (status)
         return complain("%s%s", err.text, none ? "" : "; the best model so far is kept");
     if (progress_interrupted())
-        fprintf(stderr, "weir: interrupted; %s\n",
-                none ? "no epoch was done: the weights so far are kept" : "the best model so far is kept");
+        say_interrupted(r);
     else
-        say(o->quiet, "best: epoch %u, train %.4f, valid %.4f", (unsigned)best->epoch, best->train_loss, best->valid_loss);
+        say(r->o->quiet, "best: epoch %u, train %.4f, valid %.4f", (unsigned)r->best.epoch, r->best.train_loss, r->best.valid_loss);
     return DONE;
 }
 
-static int train(data *d, options *o, progress *p)
+static int save(running *r)
+{
+    const options *o = r->o;
+    int saved = r->usable ? training_save(r->d, &o->training, r->trainer, &r->best, o->output) : FAILED;
+    if (saved == DONE)
+        say(o->quiet, "model: %s", o->output);
+    return saved;
+}
+
+/* A new trainer, or that of a stopped training. *model: what it began with, or has come to. */
+static int make_trainer(const training *t, const weir_checkpoint *from, weir_model **model, weir_trainer **trainer)
 {
     weir_error err;
+    weir_status status = from ? weir_trainer_resume(trainer, from, t->model.isa, t->train.parallel, &err)
+                              : weir_model_new(model, &t->model, NULL, 0, &err);
+    if (!status)
+        status = from ? weir_trainer_model(*trainer, model, NULL, &err) : weir_trainer_new(trainer, *model, &t->train, &err);
+    return status ? complain("%s", err.text) : DONE;
+}
+
+static void say_start(const running *r, const weir_model *model, const weir_checkpoint *from)
+{
+    const weir_config *c = weir_model_config(model);
+    bool quiet = r->o->quiet;
+    say(quiet, "%s", r->d->summary);
+    say(quiet, "model: %u x %u, %zu weights, %s; %.0f MiB to train", (unsigned)c->layers, (unsigned)c->hidden, weir_model_parameters(model),
+        weir_isa_name(c->isa), (double)weir_trainer_memory(r->trainer) / 1048576);
+    if (from) {
+        weir_checkpoint_info info;
+        weir_checkpoint_get(from, &info);
+        say(quiet, "going on in epoch %u, after %zu of %zu batches", (unsigned)info.now.epoch, info.now.batch, info.now.batches);
+    }
+}
+
+static int train(data *d, options *o, progress *p, const weir_checkpoint *from)
+{
     weir_model *model = NULL;
-    weir_trainer *trainer = NULL;
-    weir_progress best = {0};
-    bool usable = false;
+    running r = {.o = o, .d = d, .p = p};
     threads pool = threads_start(o->threads, false);
     if (pool.pool)
         o->training.train.parallel = &pool.parallel;
-    int status = DONE;
-    if (weir_model_new(&model, &o->training.model, NULL, 0, &err) || weir_trainer_new(&trainer, model, &o->training.train, &err))
-        status = complain("%s", err.text);
-    else {
-        say(o->quiet, "%s", d->summary);
-        say(o->quiet, "model: %u x %u, %zu weights, %s; %.0f MiB to train", (unsigned)weir_model_config(model)->layers,
-            (unsigned)weir_model_config(model)->hidden, weir_model_parameters(model), weir_isa_name(weir_model_config(model)->isa),
-            (double)weir_trainer_memory(trainer) / 1048576);
-        status = fit(d, o, trainer, p, &best, &usable);
+    int status = make_trainer(&o->training, from, &model, &r.trainer);
+    if (status == DONE) {
+        say_start(&r, model, from);
+        status = fit(&r);
     }
-    int saved = usable ? training_save(d, &o->training, trainer, &best, o->output) : FAILED;
-    if (saved == DONE)
-        say(o->quiet, "model: %s", o->output);
-    else
+    if (save(&r))
         status = FAILED;
-    weir_trainer_free(trainer);
+    weir_trainer_free(r.trainer);
     weir_model_free(model);
     threads_stop(&pool);
+    if (status == DONE && !progress_interrupted())
+        checkpoints_end(&o->checkpoints);
     if (status == DONE)
         status = plot(p, o);
     return status == DONE && progress_interrupted() ? 128 + progress_interrupted() : status;
 }
 
+/* Opens the log and trains. */
+static int run(data *d, options *o, const stopped *s)
+{
+    progress p = {.quiet = o->quiet, .symbols = d->symbols, .unit = d->unit};
+    int status = DONE;
+    if (s->checkpoint) {
+        weir_checkpoint_info info;
+        weir_checkpoint_get(s->checkpoint, &info);
+        if (!progress_from_json(&p, json_object_get(s->notes, "progress"), &info.now))
+            status = complain("%s does not say how the training went so far", o->resume);
+    }
+    if (status == DONE && o->log)
+        status = progress_open_log(&p, o->log, s->checkpoint != NULL);
+    if (status == DONE)
+        status = train(d, o, &p, s->checkpoint);
+    int closed = progress_close_log(&p, o->log);
+    progress_free(&p);
+    return status == DONE ? closed : status;
+}
+
+/* The data as they are now, which must be those of the training that goes on. */
+static int describe_data(options *o, const stopped *s, json_t **described)
+{
+    o->checkpoints.data = *described = data_describe(o->training.paths, o->training.count);
+    if (!*described)
+        return FAILED;
+    return s->checkpoint ? data_compare(json_object_get(s->notes, "data"), *described) : DONE;
+}
+
+static int open_and_run(options *o, const stopped *s)
+{
+    data d = {0};
+    json_t *described = NULL;
+    int status = describe_data(o, s, &described);
+    o->training.reading = o->quiet ? NULL : progress_reading;
+    if (status == DONE)
+        status = training_open(&d, &o->training);
+    if (status == DONE)
+        training_configure(&d, &o->training);
+    if (status == DONE && s->checkpoint)
+        status = compare_training(&o->training, &d, s, o->resume);
+    if (status == DONE)
+        status = run(&d, o, s);
+    training_close(&d);
+    json_decref(described);
+    return status;
+}
+
+/* MODEL.checkpoint, unless named; every 10 minutes, unless told. *room: to be freed. */
+static int plan_checkpoints(options *o, char **room)
+{
+    enum { DEFAULT_SECONDS = 600 };
+    checkpoints *c = &o->checkpoints;
+    size_t size = strlen(o->output) + sizeof ".checkpoint";
+    *room = malloc(size);
+    if (!*room)
+        return complain("there is no memory left");
+    snprintf(*room, size, "%s.checkpoint", o->output);
+    c->path = o->checkpoint ? o->checkpoint : *room;
+    c->arguments = o->arguments;
+    if (!o->set_every)
+        c->every = c->steps ? 0 : DEFAULT_SECONDS;
+    c->ours = o->resume && same_file(o->resume, c->path);
+    checkpoints_tidy(c->path);
+    if (!o->resume && access(c->path, F_OK) == 0)
+        say(o->quiet, "%s is of a training that was stopped and will be written over; weir train --resume goes on with it", c->path);
+    return strcmp(c->path, o->output) ? DONE : complain("%s cannot be both the model and its checkpoint", c->path);
+}
+
 int cmd_train(int argc, char **argv)
 {
-    static const struct argp argp = {option_list, parse, "DATA...",
-                                     "Trains a stacked LSTM on a text or a CSV and writes the best model.", 0, 0, 0};
-    options o = {.training = training_defaults()};
+    options o = {.training = training_defaults(), .arguments = json_array()};
+    stopped s = {0};
+    char *room = NULL;
     argp_parse(&argp, argc, argv, 0, NULL, &o);
-    o.training.reading = o.quiet ? NULL : progress_reading;
-    data d = {0};
-    int status = check_outputs(&o);
+    int status = o.resume ? take_up(&o, &s, argc, argv) : DONE;
     if (status == DONE)
-        status = training_open(&d, &o.training);
-    if (status == DONE) {
-        training_configure(&d, &o.training);
-        progress p = {.quiet = o.quiet, .symbols = d.symbols, .unit = d.unit};
-        p.log = o.log ? fopen(o.log, "w") : NULL;
-        if (o.log && !p.log)
-            status = complain("%s cannot be written: %s", o.log, strerror(errno));
-        else
-            status = train(&d, &o, &p);
-        if (p.log && (ferror(p.log) | fclose(p.log)) && status == DONE)
-            status = complain("%s cannot be written: %s", o.log, strerror(errno));
-        progress_free(&p);
-    }
-    training_close(&d);
+        status = plan_checkpoints(&o, &room);
+    if (status == DONE)
+        status = check_outputs(&o);
+    if (status == DONE)
+        status = open_and_run(&o, &s);
+    free(room);
+    stopped_free(&s);
+    json_decref(o.arguments);
     return status;
 }

@@ -464,10 +464,14 @@ typedef struct weir_fit {
     const weir_source *train, *valid; /* valid may be NULL: then the training loss decides what is best */
     bool (*report)(void *ctx, const weir_progress *now); /* after each batch and each epoch; false: stop now; may be NULL */
     void *ctx;
+    bool fresh;        /* begin at epoch 1 with the weights as they are, even if a fit was stopped */
 } weir_fit;
 
 /* Trains by epochs and leaves the best epoch's weights in the trainer (stopped inside the first epoch: the newest weights).
- * `best` (may be NULL): where that was. */
+ * `best` (may be NULL): where that was. A fit that was stopped by its report or by an error, or whose trainer came out of a checkpoint,
+ * goes on at its next batch, and ends with the bytes of one that was never stopped; the sources must give the same batches again, and have as
+ * many of them. More or fewer epochs (0: as many as before) and another patience may be asked for then, but no other epochs where they
+ * planned a cosine schedule. Any weir_trainer_step in between gives the stopped fit up. */
 WEIR_API weir_status weir_trainer_fit(weir_trainer *trainer, const weir_fit *fit, weir_progress *best, weir_error *err);
 
 /* ---- Gradients inside other frameworks ---------------------------------------------------------------------------- */
@@ -539,6 +543,42 @@ WEIR_API weir_status weir_model_parse(weir_model **out, const void *bytes, size_
                                       weir_error *err);
 /* Writes the file beside `path`, syncs it, and renames it over `path`: readers see the old file or the new one, never a part. */
 WEIR_API weir_status weir_model_save(const weir_model *model, const char *path, weir_error *err);
+
+/* A checkpoint: all that a training needs to go on to the same bytes, on any instruction set (those of ref64 on ref64 alone), with any number
+ * of threads: weights, moments, the best epoch's weights, the carried state, counters, schedule, and where a fit stands (docs/checkpoints.md). */
+typedef struct weir_checkpoint weir_checkpoint;
+
+/* Writes the trainer's checkpoint as weir_model_save writes models; after any weir_trainer_step, from within the report of a fit, and after a
+ * fit was stopped. `notes`: text of the application in UTF-8, such as where its data come from, at most 8 MiB; NULL: "". Holds no copy of
+ * the weights meanwhile. Errors: WEIR_E_NONFINITE if a weight, a moment or a carried state is not finite; WEIR_E_IO, WEIR_E_ARGUMENT (notes),
+ * WEIR_E_NOMEM. On failure the file that was there is as before. */
+WEIR_API weir_status weir_trainer_save(const weir_trainer *trainer, const char *path, const char *notes, weir_error *err);
+/* Reads and checks a checkpoint, whose bytes it keeps. WEIR_E_UNSUPPORTED for a file that is none, WEIR_E_FORMAT for one that is broken: a
+ * checksum finds every change. */
+WEIR_API weir_status weir_checkpoint_load(weir_checkpoint **out, const char *path, const weir_allocator *allocator, weir_error *err);
+/* The same from `size` bytes in memory, which are copied. */
+WEIR_API weir_status weir_checkpoint_parse(weir_checkpoint **out, const void *bytes, size_t size, const weir_allocator *allocator,
+                                           weir_error *err);
+WEIR_API void weir_checkpoint_free(weir_checkpoint *checkpoint);
+
+/* What a checkpoint says. The pointers live as long as it does. */
+typedef struct weir_checkpoint_info {
+    const weir_config *model;       /* with the first model's notes */
+    const weir_train_config *train; /* without parallel and allocator */
+    const char *notes;              /* of weir_trainer_save */
+    size_t parameters;              /* number of weights */
+    uint64_t updates;
+    bool doubles;                   /* written with ref64 */
+    bool fitting;                   /* a fit stands at: */
+    weir_progress now, best;        /* best.epoch is 0 where there is none */
+} weir_checkpoint_info;
+WEIR_API void weir_checkpoint_get(const weir_checkpoint *checkpoint, weir_checkpoint_info *info);
+
+/* A trainer that goes on where the saved one stood, in memory of the checkpoint's allocator; the checkpoint is not needed after. A fit that had
+ * begun stands as one that was stopped: weir_trainer_model gives its best weights, weir_trainer_fit goes on with it; other trainers go on with
+ * the next weir_trainer_step. The gradient is 0. WEIR_E_UNSUPPORTED for another isa's numbers; WEIR_E_NOMEM. */
+WEIR_API weir_status weir_trainer_resume(weir_trainer **out, const weir_checkpoint *checkpoint, weir_isa isa, const weir_parallel *parallel,
+                                         weir_error *err);
 
 /* Weights of other frameworks: a safetensors file whose arrays have the names, shapes and orders of gates of a layout. docs/interop.md says
  * what each one looks like and what is lost. */

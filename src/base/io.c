@@ -108,13 +108,19 @@ weir_status weir__file_read(const weir_allocator *a, const char *path, size_t li
 
 /* ---- Writing ---- */
 
+/* A signal may end a call early that would succeed the next time. */
+#define AGAIN_AFTER_SIGNALS(result, call) \
+    do                                    \
+        (result) = (call);                \
+    while ((result) < 0 && errno == EINTR)
+
 static bool write_fully(int fd, const unsigned char *bytes, size_t size)
 {
     while (size) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0) {
-            if (errno == EINTR)
-                continue;
+        ssize_t n;
+        AGAIN_AFTER_SIGNALS(n, write(fd, bytes, size));
+        if (n <= 0 || (size_t)n > size) {
+            errno = n < 0 ? errno : EIO;
             return false;
         }
         bytes += n;
@@ -123,12 +129,43 @@ static bool write_fully(int fd, const unsigned char *bytes, size_t size)
     return true;
 }
 
+static bool sync_fully(int fd)
+{
+    int result;
+    AGAIN_AFTER_SIGNALS(result, fsync(fd));
+    return result == 0;
+}
+
+static bool rename_fully(const char *from, const char *to)
+{
+    int result;
+    AGAIN_AFTER_SIGNALS(result, rename(from, to));
+    return result == 0;
+}
+
+/* Writes the pieces, and sees that the system took as much as it said. */
+static bool write_pieces(int fd, const weir__piece *pieces, size_t count)
+{
+    struct stat st;
+    uintmax_t size = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!write_fully(fd, pieces[i].bytes, pieces[i].size))
+            return false;
+        size += pieces[i].size;
+    }
+    if (fstat(fd, &st))
+        return false;
+    errno = EIO;
+    return (uintmax_t)st.st_size == size;
+}
+
 /* Creates a file that was not there, beside `path`: "path.N.tmp". Writes its name into `name`. */
 static int create_beside(const char *path, mode_t mode, char *name, size_t name_size)
 {
     for (unsigned attempt = 0; attempt < 1000; attempt++) {
         snprintf(name, name_size, "%s.%ld-%u.tmp", path, (long)getpid(), attempt);
-        int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+        int fd;
+        AGAIN_AFTER_SIGNALS(fd, open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
         if (fd >= 0 || errno != EEXIST)
             return fd;
     }
@@ -141,26 +178,32 @@ static bool sync_folder_of(const char *path, char *scratch)
     strcpy(scratch, path);
     char *slash = strrchr(scratch, '/');
     strcpy(slash ? slash + (slash == scratch) : scratch, slash ? "" : ".");
-    int fd = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd;
+    AGAIN_AFTER_SIGNALS(fd, open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd < 0)
         return errno == EACCES; /* a folder that may be written but not read */
-    bool good = fsync(fd) == 0 || errno == EINVAL;
+    bool good = sync_fully(fd) || errno == EINVAL;
     close(fd);
     return good;
 }
 
 /* Writes and syncs the temporary file and closes it in every case. */
-static bool fill_file(int fd, const void *bytes, size_t size, const struct stat *old)
+static bool fill_file(int fd, const weir__piece *pieces, size_t count, const struct stat *old)
 {
-    bool good = write_fully(fd, bytes, size) && (!old || fchmod(fd, old->st_mode & 0777) == 0) && fsync(fd) == 0;
+    bool good = write_pieces(fd, pieces, count) && (!old || fchmod(fd, old->st_mode & 0777) == 0) && sync_fully(fd);
     int error = errno;
-    if (close(fd) && good)
+    if (close(fd) && good && errno != EINTR) /* it is closed then too, and its bytes are on the disk */
         return false;
     errno = error;
     return good;
 }
 
 weir_status weir__file_write(const char *path, const void *bytes, size_t size, weir_error *err)
+{
+    return weir__file_write_pieces(path, &(weir__piece){bytes, size}, 1, err);
+}
+
+weir_status weir__file_write_pieces(const char *path, const weir__piece *pieces, size_t count, weir_error *err)
 {
     struct stat st;
     bool exists = lstat(path, &st) == 0;
@@ -178,7 +221,7 @@ weir_status weir__file_write(const char *path, const void *bytes, size_t size, w
     int fd = create_beside(path, 0666, name, name_size);
     if (fd < 0) {
         status = fail_errno(err, "write", path);
-    } else if (!fill_file(fd, bytes, size, exists && S_ISREG(st.st_mode) ? &st : NULL) || rename(name, path)) {
+    } else if (!fill_file(fd, pieces, count, exists && S_ISREG(st.st_mode) ? &st : NULL) || !rename_fully(name, path)) {
         status = fail_errno(err, "write", path);
         unlink(name);
     } else if (!sync_folder_of(path, name)) {

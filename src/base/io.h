@@ -25,4 +25,11 @@ void weir__file_close(weir__file *f);
  * kept, a new file's follow the umask. On failure the temporary file is removed and `path` is as before. */
 weir_status weir__file_write(const char *path, const void *bytes, size_t size, weir_error *err);
 
+/* The same of a file whose bytes lie in pieces. */
+typedef struct weir__piece {
+    const void *bytes;
+    size_t size;
+} weir__piece;
+weir_status weir__file_write_pieces(const char *path, const weir__piece *pieces, size_t count, weir_error *err);
+
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "format/config_json.h"
+#include "format/json_fields.h"
 
-#include <errno.h>
-#include <float.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,14 +90,6 @@ static json_t *dense_to_json(const weir_config *config)
     return list;
 }
 
-/* The seed is a string: JSON's integers end before 2^64 does. */
-static json_t *seed_to_json(uint64_t seed)
-{
-    char digits[24];
-    snprintf(digits, sizeof digits, "%" PRIu64, seed);
-    return json_string(digits);
-}
-
 static json_t *field_to_json(const struct field *field, const weir_config *config)
 {
     const void *at = (const char *)config + field->offset;
@@ -117,7 +107,7 @@ static json_t *field_to_json(const struct field *field, const weir_config *confi
     case ACTIVATION:
         return activation_to_json(at);
     case SEED:
-        return seed_to_json(*(const uint64_t *)at);
+        return weir__u64_to_json(*(const uint64_t *)at);
     case DENSE:
         return dense_to_json(config);
     }
@@ -152,36 +142,10 @@ json_t *weir__metadata_to_json(const weir_config *config)
 
 /* ---- From JSON ---- */
 
-static bool get_count(const json_t *json, uint32_t *out)
-{
-    json_int_t value = json_integer_value(json);
-    if (!json_is_integer(json) || value < 0 || value > UINT32_MAX)
-        return false;
-    *out = (uint32_t)value;
-    return true;
-}
-
-static bool get_real(const json_t *json, float *out)
-{
-    double value = json_number_value(json);
-    if (!json_is_number(json) || fabs(value) > (double)FLT_MAX)
-        return false;
-    *out = (float)value;
-    return true;
-}
-
 static bool get_reals(const json_t *json, float *out)
 {
-    return json_array_size(json) == 4 && get_real(json_array_get(json, 0), out) && get_real(json_array_get(json, 1), out + 1) &&
-           get_real(json_array_get(json, 2), out + 2) && get_real(json_array_get(json, 3), out + 3);
-}
-
-static bool get_word(const json_t *json, const char *const *words, unsigned *out)
-{
-    for (*out = 0; json_is_string(json) && words[*out]; ++*out)
-        if (!strcmp(json_string_value(json), words[*out]))
-            return true;
-    return false;
+    return json_array_size(json) == 4 && weir__json_real(json_array_get(json, 0), out) && weir__json_real(json_array_get(json, 1), out + 1) &&
+           weir__json_real(json_array_get(json, 2), out + 2) && weir__json_real(json_array_get(json, 3), out + 3);
 }
 
 /* {"name": ..., "alpha": ..., "beta": ...}; alpha and beta may be absent. */
@@ -192,19 +156,8 @@ static bool get_activation(const json_t *json, weir_activation *out)
     if (!json_is_string(name) || json_object_size(json) != 1u + (alpha != NULL) + (beta != NULL))
         return false;
     out->id = weir_activation_find(json_string_value(name));
-    return out->id != WEIR_ACTIVATION_DEFAULT && (!alpha || get_real(alpha, &out->alpha)) &&
-           (!beta || get_real(beta, &out->beta));
-}
-
-static bool get_seed(const json_t *json, uint64_t *out)
-{
-    const char *digits = json_string_value(json); /* NULL for what is no string */
-    if (!digits || !*digits || strspn(digits, "0123456789") != strlen(digits))
-        return false;
-    errno = 0;
-    unsigned long long value = strtoull(digits, NULL, 10);
-    *out = value;
-    return errno == 0;
+    return out->id != WEIR_ACTIVATION_DEFAULT && (!alpha || weir__json_real(alpha, &out->alpha)) &&
+           (!beta || weir__json_real(beta, &out->beta));
 }
 
 static bool get_dense(const json_t *json, weir_config *out)
@@ -215,7 +168,7 @@ static bool get_dense(const json_t *json, weir_config *out)
     for (size_t i = 0; i < out->dense_layers; i++) {
         const json_t *layer = json_array_get(json, i), *activation = json_object_get(layer, "activation");
         if (json_object_size(layer) != 1u + (activation != NULL) ||
-            !get_count(json_object_get(layer, "units"), &out->dense[i].units) ||
+            !weir__json_count(json_object_get(layer, "units"), &out->dense[i].units) ||
             (activation && !get_activation(activation, &out->dense[i].activation)))
             return false;
     }
@@ -227,20 +180,20 @@ static bool get_field(const struct field *field, const json_t *json, weir_config
     void *at = (char *)config + field->offset;
     switch (field->kind) {
     case COUNT:
-        return get_count(json, at);
+        return weir__json_count(json, at);
     case FLAG:
         *(bool *)at = json_is_true(json);
         return json_is_boolean(json);
     case REAL:
-        return get_real(json, at);
+        return weir__json_real(json, at);
     case FOUR_REALS:
         return get_reals(json, at);
     case WORD:
-        return get_word(json, field->words, at);
+        return weir__json_word(json, field->words, at);
     case ACTIVATION:
         return get_activation(json, at);
     case SEED:
-        return get_seed(json, at);
+        return weir__json_u64(json, at);
     case DENSE:
         return get_dense(json, config);
     }

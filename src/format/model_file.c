@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/io.h"
 #include "format/bias.h"
+#include "format/checkpoint.h"
 #include "format/config_json.h"
 #include "format/onnx.h"
 #include "format/onnx_model.h"
@@ -286,6 +287,8 @@ static weir_status open_contents(contents *c, const void *bytes, size_t size, we
                                  weir_error *err)
 {
     *c = (contents){.allocator = weir__allocator(allocator)};
+    if (weir__checkpoint_is(bytes, size))
+        return weir__fail(err, WEIR_E_UNSUPPORTED, "the file is a checkpoint of a training, no model; weir train --resume goes on with it");
     weir_status status = weir__safetensors_open(&c->file, bytes, size, WEIR__OF_MODELS, err);
     if (!status)
         status = read_metadata(c, isa, err);

@@ -395,15 +395,14 @@ static json_t *build_header(json_t *metadata, const weir__array *arrays, size_t 
     return header;
 }
 
-weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, const weir__array *arrays, size_t count,
-                                    void **bytes, size_t *size, weir_error *err)
+weir_status weir__safetensors_front(const weir_allocator *a, json_t *metadata, const weir__array *arrays, size_t count, bool room,
+                                    void **bytes, size_t *front, size_t *data, weir_error *err)
 {
-    size_t data;
-    json_t *header = build_header(metadata, arrays, count, &data);
+    json_t *header = build_header(metadata, arrays, count, data);
     char *text = header ? json_dumps(header, JSON_COMPACT) : NULL;
     json_decref(header);
     size_t length = text ? strlen(text) : 0, padded = weir__round_up(length, 8);
-    unsigned char *file = text ? weir__alloc(a, 8 + padded + data) : NULL;
+    unsigned char *file = text ? weir__alloc(a, 8 + padded + (room ? *data : 0)) : NULL;
     if (!file) {
         free(text);
         return weir__fail(err, WEIR_E_NOMEM, "no memory for the bytes of a model file");
@@ -413,12 +412,21 @@ weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, c
     memset(file + 8, ' ', padded);
     memcpy(file + 8, text, length);
     free(text);
-    unsigned char *to = file + 8 + padded;
+    *bytes = file;
+    *front = 8 + padded;
+    return WEIR_OK;
+}
+
+weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, const weir__array *arrays, size_t count,
+                                    void **bytes, size_t *size, weir_error *err)
+{
+    size_t front, data;
+    TRY(weir__safetensors_front(a, metadata, arrays, count, true, bytes, &front, &data, err));
+    unsigned char *to = (unsigned char *)*bytes + front;
     for (size_t i = 0; i < count; i++) {
         memcpy(to, arrays[i].data, size_of(arrays + i));
         to += size_of(arrays + i);
     }
-    *bytes = file;
-    *size = 8 + padded + data;
+    *size = front + data;
     return WEIR_OK;
 }

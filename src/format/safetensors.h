@@ -84,4 +84,9 @@ void weir__make_printable(weir_error *err);
 weir_status weir__safetensors_write(const weir_allocator *a, json_t *metadata, const weir__array *arrays, size_t count,
                                     void **bytes, size_t *size, weir_error *err);
 
+/* The bytes in front of the data of such a file, a multiple of 8, and how many bytes of data follow; with `room` there is
+ * room for these behind them. Allocated by `a`. */
+weir_status weir__safetensors_front(const weir_allocator *a, json_t *metadata, const weir__array *arrays, size_t count, bool room,
+                                    void **bytes, size_t *front, size_t *data, weir_error *err);
+
 #endif

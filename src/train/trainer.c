@@ -29,7 +29,7 @@ static void fill_defaults(weir_train_config *c)
         c->seed = 1;
 }
 
-static weir_status resolve(const weir_train_config *config, weir_train_config *c, weir_error *err)
+weir_status weir__train_config_resolve(const weir_train_config *config, weir_train_config *c, weir_error *err)
 {
     *c = *config;
     fill_defaults(c);
@@ -191,7 +191,7 @@ static weir_status build(weir_trainer *t, const weir_model *model, weir_error *e
 
 static weir_status check(const weir_model *model, const weir_train_config *config, weir_train_config *resolved, weir_error *err)
 {
-    TRY(resolve(config, resolved, err));
+    TRY(weir__train_config_resolve(config, resolved, err));
     if (!model->config.outputs)
         return weir__fail(err, WEIR_E_UNSUPPORTED, "this model has no output to compare with targets; set outputs in its configuration");
     if (model->config.weights != WEIR_WEIGHTS_F32)
@@ -338,8 +338,7 @@ static void apply_gradient(weir_trainer *t, double norm)
     t->updates++;
 }
 
-/* Copies the carried state away, or back. */
-static void keep_state(weir_trainer *t, bool back)
+void weir__keep_state(weir_trainer *t, bool back)
 {
     const weir_config *c = &t->net.config;
     size_t lanes = c->layers * weir__directions(c) * t->carried_rows, real = t->net.k->real_size;
@@ -351,17 +350,19 @@ static void keep_state(weir_trainer *t, bool back)
 weir_status weir_trainer_step(weir_trainer *t, const weir_batch *batch, weir_loss *loss, weir_error *err)
 {
     weir_loss mine;
+    if (!t->fitting)
+        weir__fit_forget(t);
     if (t->config.schedule == WEIR_COSINE && !t->config.total_updates)
         return weir__fail(err, WEIR_E_ARGUMENT, "the cosine schedule needs total_updates to know where it ends");
     size_t carried_rows = t->carried_rows;
-    keep_state(t, false);
+    weir__keep_state(t, false);
     TRY(weir__loss_and_gradient(t, batch, true, &mine, err));
     if (loss)
         *loss = mine;
     double norm = gradient_norm(t);
     if (!isfinite(mine.sum) || !isfinite(norm)) {
         t->carried_rows = carried_rows;
-        keep_state(t, true);
+        weir__keep_state(t, true);
         return weir__fail(err, WEIR_E_NONFINITE, "the %s is not finite; look for NaN in the data, or lower the learning rate",
                           isfinite(mine.sum) ? "gradient" : "loss");
     }

@@ -3,6 +3,7 @@
 #define WEIR_TRAINER_H
 
 #include "../model/model.h"
+#include "../model/training_state.h"
 #include "stack.h"
 
 struct weir_trainer {
@@ -32,6 +33,12 @@ struct weir_trainer {
     void *kept_h, *kept_c; /* that state as it was before a step, in case the step fails */
     double plateau_factor;
     double power1, power2; /* beta1^updates, beta2^updates */
+
+    struct weir__fit_state fit;
+    bool fitting; /* inside of weir_trainer_fit */
+    /* A fit was stopped: `weights` and `best` have changed places if there is a best, and the carried state is kept in kept_h and kept_c. */
+    bool paused;
+    size_t paused_rows; /* carried_rows then */
 };
 
 /* The loss of the batch and the gradient of its mean in `gradient`; dropout only if wanted. */
@@ -40,6 +47,12 @@ weir_status weir__loss_and_gradient(weir_trainer *t, const weir_batch *batch, bo
 weir_status weir__loss(weir_trainer *t, const weir_batch *batch, weir_loss *loss, weir_error *err);
 /* The learning rate of the next update. */
 double weir__rate(const weir_trainer *t);
+/* Puts a fit that has begun aside: the best weights and the carried state stay, whatever is done with the trainer before it goes on. */
+void weir__fit_pause(weir_trainer *t);
+/* Gives up a fit that was put aside: another update comes between. */
+void weir__fit_forget(weir_trainer *t);
+/* Copies the carried state away, or back. */
+void weir__keep_state(weir_trainer *t, bool back);
 
 static inline const weir_parallel *weir__trainer_parallel(const weir_trainer *t)
 {
