@@ -222,6 +222,19 @@ static weir_status check_arrays(const weir_checkpoint *c, const weir__safetensor
     return WEIR_OK;
 }
 
+/* They are read from the file's bytes when the training goes on. */
+static weir_status find_class_weights(weir_checkpoint *c, const weir__safetensors *st, weir_error *err)
+{
+    if (!c->state.weighted)
+        return WEIR_OK;
+    const float *weights = (const float *)(const void *)(c->bytes + st->entries[st->count - 1].begin);
+    bool good = c->config.output == WEIR_SOFTMAX || c->config.output == WEIR_LOGISTIC;
+    for (size_t i = 0; i < c->config.outputs; i++)
+        good &= weights[i] >= 0;
+    c->state.train.class_weights = weights;
+    return good ? WEIR_OK : weir__fail_at(err, WEIR_E_FORMAT, 8, "the checkpoint's class_weights are none that a training has");
+}
+
 static weir_status read_arrays(weir_checkpoint *c, const weir__safetensors *st, weir_error *err)
 {
     c->state.model = &c->config;
@@ -230,9 +243,7 @@ static weir_status read_arrays(weir_checkpoint *c, const weir__safetensors *st, 
     c->state.real_size = st->count && st->entries[0].dtype == WEIR__F64 ? sizeof(double) : sizeof(float);
     TRY(weir__params_new(&c->params, &c->config, &c->allocator, err));
     TRY(check_arrays(c, st, err));
-    if (c->state.weighted)
-        c->state.train.class_weights = (const float *)(const void *)(c->bytes + st->entries[st->count - 1].begin);
-    return WEIR_OK;
+    return find_class_weights(c, st, err);
 }
 
 static weir_status read_contents(weir_checkpoint *c, weir_error *err)

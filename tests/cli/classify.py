@@ -7,8 +7,10 @@ import io
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
+import time
 
 try:
     import numpy as np
@@ -192,6 +194,19 @@ compare_exclusive("rows", truth, ours)
 check("each row counts", ours["rows"] == len(truth) - truth.count("") and ours["unlabelled"] == truth.count(""), ours)
 rows = answers("rows")[0]
 check("rows are numbered within their sequence", [row["row"] for row in rows[:len(sequences[0][1])]] == [str(t + 1) for t in range(len(sequences[0][1]))])
+
+# ---- A training with class weights that is stopped and goes on
+
+weighted = ["--hidden", "12", "--epochs", "6", "--class-weights", "balanced", "--quiet", "--dropout", "0.1"]
+weir("train", "softmax.csv", "-o", "whole.weir", *weighted)
+p = subprocess.Popen([WEIR, "train", "softmax.csv", "-o", "stopped.weir", *weighted, "--checkpoint-steps", "1", "--log", "stopped.jsonl"])
+while p.poll() is None and not (os.path.exists("stopped.jsonl") and os.path.getsize("stopped.jsonl") > 0):
+    time.sleep(0.005)
+p.send_signal(signal.SIGTERM)
+p.wait()
+if p.returncode == 143:
+    weir("train", "--resume", "stopped.weir.checkpoint")
+check("a training with class weights goes on to the same bytes", open("stopped.weir", "rb").read() == open("whole.weir", "rb").read(), p.returncode)
 
 # ---- Options and data force or change the head
 
