@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOTES_LIMIT = 8 << 20, DIGITS = 16, STATES = 2 };
+enum { NOTES_LIMIT = 8 << 20, DIGITS = WEIR__CHECKSUM_DIGITS, STATES = 2 };
 
 struct weir_checkpoint {
     weir_allocator allocator;
@@ -100,18 +100,6 @@ static weir_status check_numbers(const struct weir__training_state *s, size_t i,
 
 /* ---- Checksum: over the whole file, its own digits taken as zeros ---- */
 
-static const char checksum_key[] = "\"checksum\":\"";
-
-/* Where its digits stand in the bytes in front of the data, or 0. Inside of a string a quote has a backslash, so this is the key. */
-static size_t find_digits(const unsigned char *front, size_t size)
-{
-    const size_t key = sizeof checksum_key - 1;
-    for (size_t i = 8; i + key + DIGITS < size; i++)
-        if (front[i] == '"' && !memcmp(front + i, checksum_key, key))
-            return i + key;
-    return 0;
-}
-
 static void checksum_front(weir__checksum *sum, const unsigned char *front, size_t size, size_t digits)
 {
     static const char zeros[] = "0000000000000000";
@@ -126,12 +114,6 @@ static void write_checksum(weir__checksum *sum, char digits[DIGITS + 1])
     snprintf(digits, DIGITS + 1, "%016llx", (unsigned long long)weir__checksum_end(sum));
 }
 
-bool weir__checkpoint_is(const void *bytes, size_t size)
-{
-    size_t front = weir__safetensors_head(bytes, size);
-    return front <= size && find_digits(bytes, front) > 0;
-}
-
 /* ---- Reading ---- */
 
 static weir_status check_sum(weir_checkpoint *c, weir_error *err)
@@ -139,7 +121,7 @@ static weir_status check_sum(weir_checkpoint *c, weir_error *err)
     if (!weir__checkpoint_is(c->bytes, c->size))
         return weir__fail_at(err, WEIR_E_UNSUPPORTED, 0,
                              "the file is no checkpoint of a training, or its first bytes are damaged");
-    size_t front = weir__safetensors_head(c->bytes, c->size), digits = find_digits(c->bytes, front);
+    size_t front = weir__safetensors_head(c->bytes, c->size), digits = weir__checkpoint_digits(c->bytes, front);
     weir__checksum sum;
     char expected[DIGITS + 1];
     checksum_front(&sum, c->bytes, front, digits);
@@ -483,7 +465,7 @@ static json_t *make_metadata(const struct weir__training_state *s, const char *n
 static void put_checksum(struct writing *w)
 {
     unsigned char *front = (unsigned char *)(uintptr_t)w->pieces[0].bytes;
-    size_t size = w->pieces[0].size, at = find_digits(front, size);
+    size_t size = w->pieces[0].size, at = weir__checkpoint_digits(front, size);
     weir__checksum sum;
     char digits[DIGITS + 1];
     checksum_front(&sum, front, size, at);
