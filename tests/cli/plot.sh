@@ -4,8 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 
 check "the figures are drawn" sh "$WEIR_SOURCE_DIR/docs/figures/draw.sh" "$WEIR" figures
-for data in "$WEIR_SOURCE_DIR"/docs/figures/*.dat; do
-    check "the data of $(basename "$data") are those of the documents" cmp "$data" "figures/$(basename "$data")"
+for data in figures/*.dat; do
+    check "the data of $(basename "$data") are those of the documents" cmp "$data" "$WEIR_SOURCE_DIR/docs/$data"
 done
 check "there are figures" test "$(ls figures/*.dat | wc -l)" -ge 17
 if command -v gnuplot >/dev/null; then
