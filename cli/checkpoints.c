@@ -71,8 +71,8 @@ static bool is_rotated(const checkpoints *c)
 
 static char *make_notes(const checkpoints *c, const progress *p)
 {
-    json_t *notes = json_pack("{s:s, s:O, s:O, s:o}", "program", "weir train", "arguments", c->arguments, "data", c->data, "progress",
-                              progress_to_json(p));
+    json_t *notes = json_pack("{s:s, s:O, s:O, s:o}", "program", "weir train", "arguments", c->arguments, "data", c->data,
+                              "progress", progress_to_json(p));
     char *text = notes ? json_dumps(notes, JSON_COMPACT) : NULL;
     json_decref(notes);
     return text;
@@ -107,8 +107,8 @@ static bool is_leftover(const char *name, const char *base)
     long pid;
     unsigned attempt;
     int end = 0;
-    return strncmp(name, base, n) == 0 && sscanf(name + n, ".%ld-%u.tmp%n", &pid, &attempt, &end) == 2 && end && !name[n + (size_t)end] &&
-           pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
+    return strncmp(name, base, n) == 0 && sscanf(name + n, ".%ld-%u.tmp%n", &pid, &attempt, &end) == 2 && end &&
+           !name[n + (size_t)end] && pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
 }
 
 void checkpoints_tidy(const char *path)
@@ -162,10 +162,10 @@ static bool make_command(stopped *s)
     s->argv = calloc(o + f + 3, sizeof *s->argv);
     if (!s->argv)
         return false;
-    s->argv[n++] = (char *)(uintptr_t)"weir train"; /* argp does not write into them */
+    s->argv[n++] = (char *)(uintptr_t) "weir train"; /* argp does not write into them */
     for (size_t i = 0; i < o; i++)
         s->argv[n++] = (char *)(uintptr_t)json_string_value(json_array_get(options, i));
-    s->argv[n++] = (char *)(uintptr_t)"--";
+    s->argv[n++] = (char *)(uintptr_t) "--";
     for (size_t i = 0; i < f; i++)
         s->argv[n++] = (char *)(uintptr_t)json_string_value(json_object_get(json_array_get(files, i), "path"));
     s->argc = (int)n;
@@ -257,7 +257,8 @@ int data_compare(const json_t *then, const json_t *now)
     for (size_t i = 0; i < json_array_size(then); i++) {
         const json_t *a = json_array_get(then, i), *b = json_array_get(now, i);
         const json_t *sum = json_object_get(a, "sum");
-        if (!sum || (json_equal(sum, json_object_get(b, "sum")) && json_equal(json_object_get(a, "bytes"), json_object_get(b, "bytes"))))
+        if (!sum ||
+            (json_equal(sum, json_object_get(b, "sum")) && json_equal(json_object_get(a, "bytes"), json_object_get(b, "bytes"))))
             continue;
         return complain("%s is not what %s was when the training began; put that back, or train anew",
                         json_string_value(json_object_get(b, "path")), json_string_value(json_object_get(a, "path")));

@@ -12,10 +12,10 @@ typedef struct checkpoints {
     uint32_t steps; /* updates between two; 0: they ask for none */
     uint32_t keep;  /* how many are kept: path, path.1, path.2, ...; 0: one, which goes when the training has ended */
     const json_t *arguments, *data; /* of the command, to be kept */
-    double last;      /* the clock when the last one was tried */
-    uint32_t updates; /* since then */
-    bool ours;        /* the file at path is of this training */
-    bool failed;      /* the last one could not be written */
+    double last;                    /* the clock when the last one was tried */
+    uint32_t updates;               /* since then */
+    bool ours;                      /* the file at path is of this training */
+    bool failed;                    /* the last one could not be written */
 } checkpoints;
 
 void checkpoints_start(checkpoints *c);

@@ -86,7 +86,8 @@ static void draw_bar(progress *p, const weir_progress *now)
     if (t - p->drawn < 0.1 && now->batch < now->batches)
         return;
     p->drawn = t;
-    double done = (double)(now->epoch - 1) + share, left = (t - p->start) / (done - p->before + 1e-9) * ((double)now->epochs - done);
+    double done = (double)(now->epoch - 1) + share,
+           left = (t - p->start) / (done - p->before + 1e-9) * ((double)now->epochs - done);
     double speed = p->symbols * share / (t - p->epoch_start + 1e-9);
     char remaining[32], bar[32], before[48], after[128], line[256];
     time_left(left, remaining, sizeof remaining);
@@ -264,11 +265,12 @@ json_t *progress_to_json(const progress *p)
 {
     json_t *epochs = json_array();
     size_t stride = p->epochs / MOST_KEPT + 1;
-    for (size_t i = p->epochs ? (p->epochs - 1) % stride : 0; i < p->epochs; i += stride) { /* the last one is always among them */
+    for (size_t i = p->epochs ? (p->epochs - 1) % stride : 0; i < p->epochs;
+         i += stride) { /* the last one is always among them */
         const epoch_record *e = p->history + i;
         json_array_append_new(epochs, json_pack("[I o o o o b]", (json_int_t)e->at.epoch, number_to_json(e->at.train_loss),
-                                                number_to_json(e->at.valid_loss), number_to_json(e->at.rate), number_to_json(e->seconds),
-                                                (int)e->at.best));
+                                                number_to_json(e->at.valid_loss), number_to_json(e->at.rate),
+                                                number_to_json(e->seconds), (int)e->at.best));
     }
     return json_pack("{s:f, s:o}", "elapsed", progress_clock() - p->epoch_start, "epochs", epochs);
 }
@@ -314,10 +316,13 @@ static void write_curves(FILE *f, const void *what)
 static void write_curves_script(FILE *f, const char *data, const void *what)
 {
     const struct curves *c = what;
-    fprintf(f, "set title \"%s\" noenhanced\nset xlabel 'epoch'\nset ylabel 'loss'\nset key top right\nset offsets graph 0.02, 0.02, 0.05, 0.05\n",
+    fprintf(f,
+            "set title \"%s\" noenhanced\nset xlabel 'epoch'\nset ylabel 'loss'\nset key top right\nset offsets graph 0.02, "
+            "0.02, 0.05, 0.05\n",
             c->title);
-    fprintf(f, "plot %s using 1:2 with linespoints pt 7 ps 0.5 lw 2 lc rgb '#1f6fb4' title 'training', \\\n"
-               "     '' using 1:3 with linespoints pt 7 ps 0.5 lw 2 lc rgb '#d1691f' title 'validation'\n",
+    fprintf(f,
+            "plot %s using 1:2 with linespoints pt 7 ps 0.5 lw 2 lc rgb '#1f6fb4' title 'training', \\\n"
+            "     '' using 1:3 with linespoints pt 7 ps 0.5 lw 2 lc rgb '#d1691f' title 'validation'\n",
             data);
 }
 

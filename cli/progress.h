@@ -15,14 +15,14 @@ typedef struct epoch_record {
 
 typedef struct progress {
     bool quiet;
-    double symbols;      /* of one epoch */
-    const char *unit;    /* "characters" */
-    FILE *log;           /* may be NULL */
-    uint32_t logged;     /* the last epoch that the log has */
+    double symbols;   /* of one epoch */
+    const char *unit; /* "characters" */
+    FILE *log;        /* may be NULL */
+    uint32_t logged;  /* the last epoch that the log has */
     bool terminal;
     double start, epoch_start, drawn;
-    double before;       /* epochs that were done before the start */
-    double elapsed;      /* seconds of the running epoch before the start */
+    double before;         /* epochs that were done before the start */
+    double elapsed;        /* seconds of the running epoch before the start */
     epoch_record *history; /* [epochs] */
     size_t epochs;
 } progress;

@@ -79,7 +79,8 @@ static bool is_finite(size_t real_size, const void *numbers, size_t count)
     return good;
 }
 
-static weir_status check_numbers(const struct weir__training_state *s, size_t i, const void *numbers, size_t count, weir_error *err)
+static weir_status check_numbers(const struct weir__training_state *s, size_t i, const void *numbers, size_t count,
+                                 weir_error *err)
 {
     if (is_finite(s->real_size, numbers, count))
         return WEIR_OK;
@@ -126,7 +127,8 @@ bool weir__checkpoint_is(const void *bytes, size_t size)
 static weir_status check_sum(weir_checkpoint *c, weir_error *err)
 {
     if (!weir__checkpoint_is(c->bytes, c->size))
-        return weir__fail_at(err, WEIR_E_UNSUPPORTED, 0, "the file is no checkpoint of a training, or its first bytes are damaged");
+        return weir__fail_at(err, WEIR_E_UNSUPPORTED, 0,
+                             "the file is no checkpoint of a training, or its first bytes are damaged");
     size_t front = weir__safetensors_head(c->bytes, c->size), digits = find_digits(c->bytes, front);
     weir__checksum sum;
     char expected[DIGITS + 1];
@@ -134,14 +136,16 @@ static weir_status check_sum(weir_checkpoint *c, weir_error *err)
     weir__checksum_add(&sum, c->bytes + front, c->size - front);
     write_checksum(&sum, expected);
     if (memcmp(expected, c->bytes + digits, DIGITS))
-        return weir__fail_at(err, WEIR_E_FORMAT, digits, "the checkpoint's checksum is not that of its bytes: it was damaged or cut off");
+        return weir__fail_at(err, WEIR_E_FORMAT, digits,
+                             "the checkpoint's checksum is not that of its bytes: it was damaged or cut off");
     if (front % sizeof(double))
         return weir__fail_at(err, WEIR_E_FORMAT, 0, "the header's length must be a multiple of 8");
     c->data = front;
     return WEIR_OK;
 }
 
-static weir_status copy_text(const weir_allocator *a, const char *text, size_t limit, const char *what, char **copy, weir_error *err)
+static weir_status copy_text(const weir_allocator *a, const char *text, size_t limit, const char *what, char **copy,
+                             weir_error *err)
 {
     size_t size = (text ? strlen(text) : 0) + 1;
     if (size > limit + 1)
@@ -175,7 +179,8 @@ static weir_status read_metadata(weir_checkpoint *c, const json_t *metadata, wei
             return weir__fail_at(err, WEIR_E_FORMAT, 8, "__metadata__ of the checkpoint lacks the key %s", keys[i]);
     }
     if (json_object_size(metadata) != KEYS)
-        return weir__fail_at(err, WEIR_E_FORMAT, 8, "__metadata__ of the checkpoint has more keys than the %d of a checkpoint", KEYS);
+        return weir__fail_at(err, WEIR_E_FORMAT, 8, "__metadata__ of the checkpoint has more keys than the %d of a checkpoint",
+                             KEYS);
     TRY(copy_text(&c->allocator, values[3], NOTES_LIMIT, "notes", &c->notes, err));
     TRY(copy_text(&c->allocator, values[4], NOTES_LIMIT, "model_notes", &c->model_notes, err));
     TRY(weir__state_from_text(&c->state, values[1], err));
@@ -197,7 +202,8 @@ static weir_status check_arrays(const weir_checkpoint *c, const weir__safetensor
         const weir__entry *e = st->entries + i;
         weir__array a = describe(s, i);
         char shape[WEIR__SHAPE_SIZE];
-        if (strcmp(e->name, a.name) || e->dtype != a.dtype || e->rank != a.rank || memcmp(e->dims, a.dims, a.rank * sizeof *a.dims))
+        if (strcmp(e->name, a.name) || e->dtype != a.dtype || e->rank != a.rank ||
+            memcmp(e->dims, a.dims, a.rank * sizeof *a.dims))
             return weir__fail_at(err, WEIR_E_FORMAT, weir__safetensors_where(st, e->name),
                                  "array %zu of the checkpoint must be %s, %s of shape %s", i, a.name, weir__dtype_name(a.dtype),
                                  weir__shape_text(a.rank, a.dims, shape));
@@ -261,7 +267,8 @@ static weir_status open_bytes(weir_checkpoint **out, const weir_allocator *a, vo
     return weir__ok(err);
 }
 
-weir_status weir_checkpoint_parse(weir_checkpoint **out, const void *bytes, size_t size, const weir_allocator *allocator, weir_error *err)
+weir_status weir_checkpoint_parse(weir_checkpoint **out, const void *bytes, size_t size, const weir_allocator *allocator,
+                                  weir_error *err)
 {
     *out = NULL;
     weir_allocator a = weir__allocator(allocator);
@@ -440,8 +447,8 @@ static json_t *make_metadata(const struct weir__training_state *s, const char *n
     char *model = config ? json_dumps(config, JSON_COMPACT) : NULL, *state = weir__state_to_text(s);
     json_t *metadata = NULL;
     if (model && state)
-        metadata = json_pack("{ss ss ss ss ss}", "checksum", "0000000000000000", "checkpoint", state, "model", model, "notes", notes,
-                             "model_notes", s->notes);
+        metadata = json_pack("{ss ss ss ss ss}", "checksum", "0000000000000000", "checkpoint", state, "model", model, "notes",
+                             notes, "model_notes", s->notes);
     free(state);
     free(model);
     json_decref(config);

@@ -7,13 +7,13 @@
 
 /* A fit that is under way or was stopped. */
 struct weir__fit_state {
-    bool begun;           /* there is one */
-    bool planned;         /* its epochs gave the cosine schedule its total_updates */
+    bool begun;   /* there is one */
+    bool planned; /* its epochs gave the cosine schedule its total_updates */
     bool any_best;
     weir_progress now, best;
-    weir_loss sum;        /* of the running epoch's batches */
-    double best_loss;     /* INFINITY before there is one */
-    uint32_t since_best;  /* epochs */
+    weir_loss sum;       /* of the running epoch's batches */
+    double best_loss;    /* INFINITY before there is one */
+    uint32_t since_best; /* epochs */
 };
 
 /* The arrays that hold a number for each weight. */
@@ -27,7 +27,7 @@ struct weir__training_state {
     uint64_t updates;        /* random numbers are counted by it */
     double power1, power2;   /* beta1^updates, beta2^updates */
     double plateau_factor;
-    size_t carried_rows;     /* rows of state_h and state_c; 0: no state is carried */
+    size_t carried_rows; /* rows of state_h and state_c; 0: no state is carried */
     struct weir__fit_state fit;
     const struct weir__params *params;
     void *slots[WEIR__SLOTS]; /* [params->size] in the order of the list; `weights` are the newest, not the best */

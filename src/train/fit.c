@@ -172,7 +172,8 @@ static weir_status accept(weir_trainer *t, const weir_fit *fit, weir_error *err)
 {
     weir_progress *now = &t->fit.now;
     if (fit->train->batches != now->batches)
-        return weir__fail(err, WEIR_E_ARGUMENT, "the fit that is to go on has %zu batches an epoch, not %zu; set fresh to begin a new one",
+        return weir__fail(err, WEIR_E_ARGUMENT,
+                          "the fit that is to go on has %zu batches an epoch, not %zu; set fresh to begin a new one",
                           now->batches, fit->train->batches);
     uint32_t epochs = fit->epochs ? fit->epochs : now->epochs;
     if (epochs != now->epochs && t->fit.planned)

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -56,8 +57,9 @@ def hash_of(path):
 
 
 def main():
-    for name in os.listdir():
-        os.remove(name)
+    shutil.rmtree("kills", ignore_errors=True)
+    os.mkdir("kills")
+    os.chdir("kills")
     with open("text.txt", "w") as text:
         text.write("the weir decides how much of the river goes on\n" * 400)
     dice = random.Random(6)

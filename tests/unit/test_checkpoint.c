@@ -31,21 +31,53 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-    {"text with a carried state, Adam", {.tokens = TOKENS, .hidden = 12, .layers = 2, .outputs = TOKENS, .output = WEIR_SOFTMAX},
-     {.rate = 0.02f}, .epochs = 4, .carry = true},
-    {"series, RMSprop, plateau, patience", {.inputs = INPUTS, .hidden = 9, .outputs = VALUES, .output = WEIR_GAUSSIAN},
-     {.optimizer = WEIR_RMSPROP, .rate = 0.05f, .momentum = 0.5f, .schedule = WEIR_PLATEAU, .plateau = 1}, .epochs = 12, .patience = 3},
-    {"dropout, AdamW, a planned cosine", {.inputs = INPUTS, .hidden = 8, .layers = 3, .outputs = VALUES, .dense_layers = 1,
-     .dense = {{.units = 7, .activation = {.id = WEIR_SELU}}}},
-     {.optimizer = WEIR_ADAMW, .weight_decay = 0.01f, .dropout = 0.3f, .head_dropout = 0.2f, .schedule = WEIR_COSINE, .warmup = 3},
+    {"text with a carried state, Adam",
+     {.tokens = TOKENS, .hidden = 12, .layers = 2, .outputs = TOKENS, .output = WEIR_SOFTMAX},
+     {.rate = 0.02f},
+     .epochs = 4,
+     .carry = true},
+    {"series, RMSprop, plateau, patience",
+     {.inputs = INPUTS, .hidden = 9, .outputs = VALUES, .output = WEIR_GAUSSIAN},
+     {.optimizer = WEIR_RMSPROP, .rate = 0.05f, .momentum = 0.5f, .schedule = WEIR_PLATEAU, .plateau = 1},
+     .epochs = 12,
+     .patience = 3},
+    {"dropout, AdamW, a planned cosine",
+     {.inputs = INPUTS,
+      .hidden = 8,
+      .layers = 3,
+      .outputs = VALUES,
+      .dense_layers = 1,
+      .dense = {{.units = 7, .activation = {.id = WEIR_SELU}}}},
+     {.optimizer = WEIR_ADAMW,
+      .weight_decay = 0.01f,
+      .dropout = 0.3f,
+      .head_dropout = 0.2f,
+      .schedule = WEIR_COSINE,
+      .warmup = 3},
      .epochs = 4},
-    {"both directions, projection, final state, lengths, SGD", {.inputs = INPUTS, .hidden = 10, .projection = 6, .layers = 2,
-     .direction = WEIR_BOTH, .outputs = 3, .output = WEIR_SOFTMAX, .readout = WEIR_FINAL_STATE},
-     {.optimizer = WEIR_SGD, .rate = 0.1f, .momentum = 0.9f, .dropout = 0.1f}, .epochs = 3, .lengths = true},
-    {"no validation, no clip, a given cosine", {.tokens = TOKENS, .hidden = 17, .outputs = TOKENS, .output = WEIR_LOGISTIC, .candidate = {.id = WEIR_PRELU}},
-     {.schedule = WEIR_COSINE, .total_updates = 40, .clip = INFINITY}, .epochs = 3, .carry = true, .no_valid = true},
-    {"doubles", {.tokens = TOKENS, .hidden = 5, .layers = 2, .outputs = TOKENS, .output = WEIR_SOFTMAX, .isa = WEIR_ISA_REF64},
-     {.rate = 0.01f, .schedule = WEIR_PLATEAU}, .epochs = 3, .carry = true},
+    {"both directions, projection, final state, lengths, SGD",
+     {.inputs = INPUTS,
+      .hidden = 10,
+      .projection = 6,
+      .layers = 2,
+      .direction = WEIR_BOTH,
+      .outputs = 3,
+      .output = WEIR_SOFTMAX,
+      .readout = WEIR_FINAL_STATE},
+     {.optimizer = WEIR_SGD, .rate = 0.1f, .momentum = 0.9f, .dropout = 0.1f},
+     .epochs = 3,
+     .lengths = true},
+    {"no validation, no clip, a given cosine",
+     {.tokens = TOKENS, .hidden = 17, .outputs = TOKENS, .output = WEIR_LOGISTIC, .candidate = {.id = WEIR_PRELU}},
+     {.schedule = WEIR_COSINE, .total_updates = 40, .clip = INFINITY},
+     .epochs = 3,
+     .carry = true,
+     .no_valid = true},
+    {"doubles",
+     {.tokens = TOKENS, .hidden = 5, .layers = 2, .outputs = TOKENS, .output = WEIR_SOFTMAX, .isa = WEIR_ISA_REF64},
+     {.rate = 0.01f, .schedule = WEIR_PLATEAU},
+     .epochs = 3,
+     .carry = true},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -62,7 +94,8 @@ static weir_status get_batch(void *ctx, uint32_t epoch, size_t index, weir_batch
 {
     (void)err;
     struct numbers *n = ctx;
-    weir__random random = {.key = n->part, .stream = n->kind->carry ? index : epoch * 100 + index}; /* a text is the same in every epoch */
+    weir__random random = {.key = n->part,
+                           .stream = n->kind->carry ? index : epoch * 100 + index}; /* a text is the same in every epoch */
     uint64_t at = 0;
     for (size_t i = 0; i < T * B * INPUTS; i++)
         n->x[i] = (float)weir__random_normal(&random, at++);
@@ -122,7 +155,8 @@ static void assert_same_diary(const struct diary *a, const struct diary *b)
     for (size_t i = 0; i < a->count; i++) {
         const weir_progress *x = a->seen + i, *y = b->seen + i;
         if (x->epoch != y->epoch || x->batch != y->batch || x->epoch_done != y->epoch_done || x->best != y->best ||
-            !same_number(x->train_loss, y->train_loss) || !same_number(x->valid_loss, y->valid_loss) || !same_number(x->rate, y->rate))
+            !same_number(x->train_loss, y->train_loss) || !same_number(x->valid_loss, y->valid_loss) ||
+            !same_number(x->rate, y->rate))
             fail_msg("report %zu differs: epoch %u batch %zu, epoch %u batch %zu", i, x->epoch, x->batch, y->epoch, y->batch);
     }
 }
@@ -181,8 +215,12 @@ static void set_up(struct setting *s, const struct kind *k, struct diary *d)
     s->valid = (struct numbers){.kind = k, .part = 2};
     s->train_source = (weir_source){BATCHES, get_batch, &s->train};
     s->valid_source = (weir_source){2, get_batch, &s->valid};
-    s->fit = (weir_fit){.epochs = k->epochs, .patience = k->patience, .train = &s->train_source,
-                        .valid = k->no_valid ? NULL : &s->valid_source, .report = write_down, .ctx = d};
+    s->fit = (weir_fit){.epochs = k->epochs,
+                        .patience = k->patience,
+                        .train = &s->train_source,
+                        .valid = k->no_valid ? NULL : &s->valid_source,
+                        .report = write_down,
+                        .ctx = d};
 }
 
 static weir_trainer *trainer_of(const struct kind *k, weir_isa isa)
@@ -278,7 +316,8 @@ static void a_training_that_stops_anywhere_ends_with_the_same_bytes(void **state
                 assert_same_diary(&whole, &parts);
                 assert_same_state(t, u);
                 assert_int_equal(best.epoch, best_of_parts.epoch);
-                assert_true(same_number(best.train_loss, best_of_parts.train_loss) && same_number(best.valid_loss, best_of_parts.valid_loss));
+                assert_true(same_number(best.train_loss, best_of_parts.train_loss) &&
+                            same_number(best.valid_loss, best_of_parts.valid_loss));
                 weir_trainer_free(u);
             }
         weir_trainer_free(t);
@@ -456,7 +495,8 @@ static void the_file_says_where_the_training_stands(void **state)
     weir_checkpoint_free(c);
 
     assert_int_equal(weir_model_load(&m, "checkpoint", WEIR_ISA_BEST, NULL, &err), WEIR_E_UNSUPPORTED);
-    assert_string_equal(err.text, "checkpoint: the file is a checkpoint of a training, no model; weir train --resume goes on with it");
+    assert_string_equal(err.text,
+                        "checkpoint: the file is a checkpoint of a training, no model; weir train --resume goes on with it");
     assert_int_equal(weir_trainer_model(t, &m, NULL, NULL), WEIR_OK);
     assert_int_equal(weir_model_save(m, "model", NULL), WEIR_OK);
     assert_int_equal(weir_checkpoint_load(&c, "model", NULL, &err), WEIR_E_UNSUPPORTED);
@@ -499,7 +539,10 @@ static void what_cannot_be_kept_is_not_written(void **state)
 
 static file small_file(void)
 {
-    struct kind k = {.name = "small", .model = {.tokens = TOKENS, .hidden = 2, .outputs = TOKENS, .output = WEIR_SOFTMAX}, .epochs = 3, .carry = true};
+    struct kind k = {.name = "small",
+                     .model = {.tokens = TOKENS, .hidden = 2, .outputs = TOKENS, .output = WEIR_SOFTMAX},
+                     .epochs = 3,
+                     .carry = true};
     struct diary d = {.stop_at = 7};
     struct setting s;
     weir_trainer *t = trainer_of(&k, WEIR_ISA_BEST);
@@ -601,8 +644,10 @@ static void numbers_that_no_training_comes_to_are_refused(void **state)
         {"\\\"clip\\\":5.0", "\\\"clip\\\":null", "field clip"},
         {"\\\"clip\\\":5.0", "\\\"clip\\\":-1", "clip must be a positive number"},
         {"\\\"epsilon\\\":", "\\\"epsilon\\\":0.1234567890123,\\\"epsilon\\\":", "no valid JSON"},
-        {"{\\\"format\\\":1,\\\"training_configuration\\\"", "{\\\"format\\\":2,\\\"training_configuration\\\"", "field format must be 1"},
-        {"{\\\"format\\\":1,\\\"training_configuration\\\"", "{\\\"format\\\":1,\\\"extra\\\":1,\\\"training_configuration\\\"", "just its 5 parts"},
+        {"{\\\"format\\\":1,\\\"training_configuration\\\"", "{\\\"format\\\":2,\\\"training_configuration\\\"",
+         "field format must be 1"},
+        {"{\\\"format\\\":1,\\\"training_configuration\\\"", "{\\\"format\\\":1,\\\"extra\\\":1,\\\"training_configuration\\\"",
+         "just its 5 parts"},
         {"\\\"hidden\\\":2", "\\\"hidden\\\":3", "must be lstm.weight_ih_l0, F32 of shape (4, 12, 6)"},
         {"\\\"hidden\\\":2", "\\\"hidden\\\":60000", "more than 2^32 weights"},
         {"\\\"hidden\\\":2", "\\\"hidden\\\":0", "must be"},
