@@ -59,7 +59,7 @@ static weir_status go_on(weir_trainer **t, const char *path, weir_error *err)
     weir_checkpoint *c;
     weir_status status = weir_checkpoint_load(&c, path, NULL, err);
     if (!status)
-        status = weir_trainer_resume(t, c, WEIR_ISA_BEST, NULL, err);
+        status = weir_trainer_resume(t, c, WEIR_ISA_BEST, NULL, NULL, err);
     weir_checkpoint_free(c);
     return status;
 }
