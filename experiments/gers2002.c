@@ -239,7 +239,7 @@ const trial gers2002_trials[] = {
     PAPER("msd", "peepholes F=10 I=0,1", false, 10, MSD, 1, WEIR_LOGISTIC, -2, 0.9999f, "spikes right of 1000", true),
     PAPER("msd", "no peepholes F=10 I=0,1", true, 10, MSD, 1, WEIR_LOGISTIC, -2, 0.9999f, "spikes right of 1000", true),
     ADAM("msd", "peepholes F=10 I=0,1", false, 10, MSD, 1, WEIR_LOGISTIC, "spikes right of 1000", true, 0, 0),
-    ADAM("msd", "no peepholes F=10 I=0,1", true, 10, MSD, 1, WEIR_LOGISTIC, "spikes right of 1000", true, 0, 0),
+    ADAM("msd", "no peepholes F=10 I=0,1", true, 10, MSD, 1, WEIR_LOGISTIC, "spikes right of 1000", true, 24000, 1000),
     {0},
 };
 /* clang-format on */

@@ -51,7 +51,7 @@ typedef struct learner learner;
 
 learner *learner_new(const learner_config *config, uint64_t seed);
 void learner_free(learner *l);
-/* Weights that learn; those that are shared count once. */
+/* Weights: those that are shared count once; not classic: as the library holds them. */
 size_t learner_weights(const learner *l);
 
 /* Whether a stream ends at step t, where the network said y[n]. */
