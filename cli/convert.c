@@ -72,7 +72,7 @@ static const struct argp_option option_list[] = {
     {"activation-clip", KEY_ACTIVATION_CLIP, "NUMBER", 0, "Hold the arguments of these within +-NUMBER", 2},
     {"cell-clip", KEY_CELL_CLIP, "NUMBER", 0, "Hold the cell within +-NUMBER", 2},
     {"tokens", KEY_TOKENS, "N", 0, "The N inputs are tokens, one-hot", 2},
-    {"output", KEY_OUTPUT, "NAME", 0, "What the head's output means: linear, softmax, logistic, gaussian", 2},
+    {"output", KEY_OUTPUT, "NAME", 0, "What the head's output means: linear, softmax, logistic, gaussian, student_t, negative_binomial", 2},
     {"readout", KEY_READOUT, "NAME", 0, "What the head reads: every_step, final_state", 2},
     {0},
 };
