@@ -42,7 +42,8 @@ enum {
     KEY_DROPOUT, KEY_SPLIT, KEY_SEED, KEY_INIT, KEY_TARGET, KEY_THREADS, KEY_ISA, KEY_LOG, KEY_PLOT, KEY_QUIET, KEY_SCHEDULE, KEY_WARMUP,
     KEY_DECAY, KEY_MOMENTUM, KEY_PATIENCE, KEY_FORGET_BIAS, KEY_GATE, KEY_CANDIDATE, KEY_OUT_ACTIVATION, KEY_DENSE, KEY_DIRECTION,
     KEY_PROJECTION, KEY_CELL_CLIP, KEY_ACT_CLIP, KEY_COUPLED, KEY_NO_FORGET, KEY_HEAD_DROPOUT, KEY_PERIOD, KEY_TRANSFORM, KEY_HORIZON,
-    KEY_HOLDOUT, KEY_ID, KEY_LABEL, KEY_INIT_SCALE
+    KEY_HOLDOUT, KEY_ID, KEY_LABEL, KEY_INIT_SCALE,
+    KEY_DISTRIBUTION, KEY_SERIES, KEY_KNOWN, KEY_NO_CALENDAR
 };
 
 static const struct argp_option option_list[] = {
@@ -55,6 +56,10 @@ static const struct argp_option option_list[] = {
     {"transform", KEY_TRANSFORM, "NAME", 0, "auto, none, log or sqrt (series)", 0},
     {"horizon", KEY_HORIZON, "ROWS", 0, "Rows ahead that the network learns to forecast (series; default 24)", 0},
     {"holdout", KEY_HOLDOUT, "N", 0, "Last rows kept away from training, a share or a number; 0: none (series; default 0.2)", 0},
+    {"distribution", KEY_DISTRIBUTION, "NAME", 0, "gaussian, student-t or negative-binomial (series; gaussian)", 0},
+    {"series", KEY_SERIES, "COLUMN", 0, "Column that names each row's series: several in one model (series)", 0},
+    {"known", KEY_KNOWN, "COLUMNS", 0, "Columns whose values are known in advance, by commas (series)", 0},
+    {"no-calendar", KEY_NO_CALENDAR, 0, 0, "Make no inputs of the dates (series)", 0},
     {"id", KEY_ID, "COLUMN", 0, "Column of sequence ids (labels)", 0},
     {"label", KEY_LABEL, "COLUMN", 0, "Column of labels (labels)", 0},
     {0, 0, 0, 0, "Network", 2},
@@ -126,6 +131,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         o->series.holdout = NUMBER("holdout", 0, 1e9);
         o->series.no_holdout = o->series.holdout == 0;
         break;
+    case KEY_DISTRIBUTION: o->series.distribution = arg; break;
+    case KEY_SERIES: o->series.series = arg; break;
+    case KEY_KNOWN: o->series.known = arg; break;
+    case KEY_NO_CALENDAR: o->series.no_calendar = true; break;
     case KEY_ID: o->labels.id = arg; break;
     case KEY_LABEL: o->labels.label = arg; break;
     case KEY_HIDDEN: o->model.hidden = COUNT("hidden", 1, WEIR_MAX_UNITS); break;
