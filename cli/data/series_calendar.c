@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "data/fail.h"
 #include "data/series_private.h"
 
 static const double hours_of[CYCLES] = {24, 7 * 24, 365.25 * 24, 365.25 * 24};
@@ -86,23 +87,69 @@ static double place_in(cycle c, const struct tm *when)
     return 0;
 }
 
-void calendar_choose(recipe *r, const view *v)
+/* The share of the variance of what the base leaves h rows ahead that a sine and cosine of the cycle explain, in the training part, times the
+ * number of rows that do not overlap: for noise chi-squared with two degrees of freedom. places: [rows] in the cycle, NaN where unknown. */
+static double told_by(const view *v, size_t i, size_t h, const double *places)
+{
+    double n = 0, sum[3] = {0}, s[3][3] = {{0}}; /* of sine, cosine, value */
+    for (size_t k = 0; k < v->r->series; k++)
+        for (size_t row = v->span[k].begin; row + h < v->span[k].train_end; row++) {
+            double y = (double)left_over(v, i, row, h, 0, v->span[k].train_end), angle = 6.283185307179586 * places[row + h];
+            if (!isfinite(y) || !isfinite(angle))
+                continue;
+            const double x[3] = {sin(angle), cos(angle), y};
+            n++;
+            for (int a = 0; a < 3; a++) {
+                sum[a] += x[a];
+                for (int b = 0; b < 3; b++)
+                    s[a][b] += x[a] * x[b];
+            }
+        }
+    for (int a = 0; a < 3; a++)
+        for (int b = 0; b < 3; b++)
+            s[a][b] -= n > 0 ? sum[a] * sum[b] / n : 0;
+    double both = s[0][0] * s[1][1] - s[0][1] * s[0][1];
+    if (!(both > 1e-9 * s[0][0] * s[1][1]) || !(s[2][2] > 0))
+        return 0;
+    double explained = (s[1][1] * s[0][2] * s[0][2] - 2 * s[0][1] * s[0][2] * s[1][2] + s[0][0] * s[1][2] * s[1][2]) / both;
+    return explained / s[2][2] * n / (double)h;
+}
+
+static bool tells(const view *v, cycle c, double *places)
+{
+    enum { BEYOND_CHANCE = 14 }; /* of noise once in a thousand */
+    struct tm when;
+    double hours;
+    for (size_t row = 0; row < v->rows; row++)
+        places[row] = date_of(v, row, &when, &hours) ? place_in(c, &when) : (double)NAN;
+    for (size_t i = 0; i < v->r->targets; i++)
+        if (told_by(v, i, 1, places) > BEYOND_CHANCE || told_by(v, i, v->r->horizon, places) > BEYOND_CHANCE)
+            return true;
+    return false;
+}
+
+weir_status calendar_choose(recipe *r, const view *v, weir_error *err)
 {
     double most = 0, step = 0, hours[2];
     struct tm when;
     for (size_t s = 0; s < r->series; s++) {
         const span *p = v->span + s;
         if (p->train_end < p->begin + 2 || !date_of(v, p->begin, &when, hours) || !date_of(v, p->begin + 1, &when, hours + 1))
-            return;
+            return WEIR_OK;
         step = hours[1] - hours[0];
         double length = step * (double)(p->train_end - p->begin);
         most = length > most ? length : most;
     }
+    double *places = malloc((v->rows + 1) * sizeof *places);
+    if (!places)
+        return data_no_memory(err);
     for (cycle c = 0; c < CYCLES; c++) {
         bool monthly = step >= 28 * 24, seen = step > 0 && 2 * step < hours_of[c] && 2 * hours_of[c] <= most;
         bool season = fabs((double)r->period * step - hours_of[c]) < 0.03 * hours_of[c];
-        r->cycle[c] = seen && !season && (c == CYCLE_MONTH) == monthly;
+        r->cycle[c] = seen && !season && (c == CYCLE_MONTH) == monthly && tells(v, c, places);
     }
+    free(places);
+    return WEIR_OK;
 }
 
 size_t calendar_put(const recipe *r, const view *v, size_t row, float *x)

@@ -235,29 +235,40 @@ static double crps_student(double location, double s, double nu, double x)
                 2 * sqrt(nu) / (nu - 1) * exp(log_beta - 2 * log_half));
 }
 
-/* The integral itself. Counts: the sum over all k where F is not yet 0 or 1, and up to x; in steps of a thousandth of the range where
- * there are more. Transformed values: midpoints of 400 pieces between far quantiles, equal in the transformed value. */
-static double crps_integral(const recipe *r, const target *t, outcome o, size_t h, double x)
+/* Sum of F^2 over the counts k in [low, x), and of (1 - F)^2 in [x, high); where there are very many, of every so many. */
+static double count_integral(outcome o, double low, double high, bool above)
 {
-    enum { PIECES = 400, MOST_COUNTS = 1000 };
-    double sum = 0;
-    if (r->distribution == NEGATIVE_BINOMIAL) {
-        double low = fmin(count_quantile(1e-5, o.mean, o.deviation), x), high = fmax(count_quantile(1 - 1e-5, o.mean, o.deviation), x);
-        double step = fmax(1, floor((high - low) / MOST_COUNTS));
-        for (double k = low; k < high; k += step) {
-            double d = count_share(k, o.mean, o.deviation) - (k >= x);
-            sum += step * d * d;
-        }
-        return sum;
+    enum { MOST = 1000 };
+    double sum = 0, stride = fmax(1, floor((high - low) / MOST));
+    for (double k = low; k < high; k += stride) {
+        double wide = fmin(stride, high - k), d = count_share(floor(k + 0.5 * (wide - 1)), o.mean, o.deviation) - above;
+        sum += wide * d * d;
     }
-    double z = r->distribution == STUDENT_T ? student_quantile(1 - 1e-5, o.freedom) : 4.5, s = t->width[h - 1] * o.deviation;
-    double now = fmax(transformed(t, x), t->transform == TRANSFORM_LOG ? -700.0 : 0.0);
-    double low = fmin(o.mean - z * s, now), high = fmax(o.mean + z * s, now), step = (high - low) / PIECES;
+    return sum;
+}
+
+/* The same over transformed values, by midpoints of equal pieces. */
+static double piece_integral(const recipe *r, const target *t, outcome o, size_t h, double low, double high, bool above)
+{
+    enum { PIECES = 200 };
+    double sum = 0, step = (high - low) / PIECES;
     for (int i = 0; i < PIECES; i++) {
-        double from = low + i * step, middle = from + 0.5 * step, d = share_below(r, t, o, h, own_units(t, middle)) - (middle >= now);
+        double from = low + i * step, d = share_below(r, t, o, h, own_units(t, from + 0.5 * step)) - above;
         sum += d * d * (own_units(t, from + step) - own_units(t, from));
     }
     return sum;
+}
+
+/* The integral itself, between far quantiles. */
+static double crps_integral(const recipe *r, const target *t, outcome o, size_t h, double x)
+{
+    if (r->distribution == NEGATIVE_BINOMIAL) {
+        double low = fmin(count_quantile(1e-6, o.mean, o.deviation), x), high = fmax(count_quantile(1 - 1e-6, o.mean, o.deviation), x);
+        return count_integral(o, low, x, false) + count_integral(o, x, high, true);
+    }
+    double z = r->distribution == STUDENT_T ? student_quantile(1 - 1e-6, o.freedom) : 4.75, s = t->width[h - 1] * o.deviation;
+    double now = fmax(transformed(t, x), t->transform == TRANSFORM_LOG ? -700.0 : 0.0);
+    return piece_integral(r, t, o, h, fmin(o.mean - z * s, now), now, false) + piece_integral(r, t, o, h, now, fmax(o.mean + z * s, now), true);
 }
 
 double crps_of(const recipe *r, const target *t, outcome o, size_t h, double x)

@@ -110,8 +110,9 @@ bool span_table(const view *v, size_t series, table *out);
 
 /* ---- series_calendar.c ---- */
 
-/* Finds the cycles of the calendar that the rows' dates go through twice in the training part, but the one that is the season. */
-void calendar_choose(recipe *r, const view *v);
+/* Finds the cycles of the calendar that the rows' dates go through twice in the training part and that tell something of what the bases leave; not the
+ * one that is the season. */
+weir_status calendar_choose(recipe *r, const view *v, weir_error *err);
 /* Writes the places in the cycles of the row after `row`; returns how many numbers. */
 size_t calendar_put(const recipe *r, const view *v, size_t row, float *x);
 /* Rows of a season by the form of the dates: months 12, days 365, hours 24; 0 without dates. */

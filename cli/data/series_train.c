@@ -11,8 +11,34 @@
 
 /* ---- Opening ---- */
 
-static weir_status choose_targets(recipe *r, const table *t, const series_options *o, weir_error *err)
+/* Whether a column is among names with commas between them. */
+static bool among(const char *names, const char *name)
 {
+    size_t n = strlen(name);
+    for (const char *at = names; at; at = strchr(at, ','), at += at != NULL)
+        if (strncmp(at, name, n) == 0 && (at[n] == ',' || at[n] == 0))
+            return true;
+    return false;
+}
+
+/* The first column of numbers that is neither a date nor a counter of a series, nor has another part to play. */
+static size_t default_target(const view *v, const series_options *o)
+{
+    table first;
+    size_t j = SIZE_MAX;
+    if (!span_table(v, 0, &first))
+        return j;
+    for (size_t k = 0; k < first.columns && j == SIZE_MAX; k++)
+        if (first.column[k].kind == TABLE_NUMBER && !columns_is_calendar(&first, k) && !among(o->series, first.column[k].name) &&
+            !among(o->known, first.column[k].name))
+            j = k;
+    free(first.column);
+    return j;
+}
+
+static weir_status choose_targets(recipe *r, const view *v, const series_options *o, weir_error *err)
+{
+    const table *t = v->t;
     char *names = o->targets ? strdup(o->targets) : NULL;
     size_t most = t->columns;
     r->target = calloc(most + 1, sizeof *r->target);
@@ -36,9 +62,9 @@ static weir_status choose_targets(recipe *r, const table *t, const series_option
             r->target[r->targets++] = (target){.name = strdup(name), .column = j};
     }
     free(names);
-    for (size_t j = 0; j < t->columns && !o->targets && !r->targets; j++)
-        if (!(o->series && strcmp(o->series, t->column[j].name) == 0) && t->column[j].kind == TABLE_NUMBER && !columns_is_calendar(t, j))
-            r->target[r->targets++] = (target){.name = strdup(t->column[j].name), .column = j};
+    size_t first = o->targets || status ? SIZE_MAX : default_target(v, o);
+    if (first != SIZE_MAX)
+        r->target[r->targets++] = (target){.name = strdup(t->column[first].name), .column = first};
     if (!status && !r->targets) {
         size_t j = t->columns - 1;
         status = t->column[j].kind == TABLE_MISSING
@@ -138,7 +164,7 @@ static weir_status choose_rules(series *s, const series_options *o, weir_error *
         status = measure(r, v, i, err);
     }
     if (!status && !o->no_calendar)
-        calendar_choose(r, v);
+        status = calendar_choose(r, v, err);
     return status;
 }
 
@@ -294,17 +320,15 @@ static void describe(series *s)
     columns_describe(&r->inputs, s->v.t, s->summary + used, sizeof s->summary - used);
 }
 
-/* Targets are found before series, known columns before rows without targets are cut off, and all before anything is measured. */
+/* Which rows are a series' own, which of them have targets, and which part they belong to. */
 static weir_status open_rows(series *s, const table *t, const series_options *o, weir_error *err)
 {
-    weir_status status = choose_targets(&s->r, t, o, err);
-    s->r.series = 1;
-    if (!status && o->series) {
-        s->r.series = 0;
-        status = series_names(&s->r, t, o->series, err);
-    }
+    s->r.series = o->series ? 0 : 1;
+    weir_status status = o->series ? series_names(&s->r, t, o->series, err) : WEIR_OK;
     if (!status)
         status = view_spans(&s->v, &s->r, t, err);
+    if (!status)
+        status = choose_targets(&s->r, &s->v, o, err);
     s->r.known_count = o->known != NULL;
     if (!status)
         view_cut_future(&s->v);
