@@ -26,7 +26,8 @@ enum {
     KEY_DECAY, KEY_MOMENTUM, KEY_PATIENCE, KEY_FORGET_BIAS, KEY_GATE, KEY_CANDIDATE, KEY_OUT_ACTIVATION, KEY_DENSE, KEY_DIRECTION,
     KEY_PROJECTION, KEY_CELL_CLIP, KEY_ACT_CLIP, KEY_COUPLED, KEY_NO_FORGET, KEY_HEAD_DROPOUT, KEY_PERIOD, KEY_TRANSFORM, KEY_HORIZON,
     KEY_HOLDOUT, KEY_ID, KEY_LABEL, KEY_HEAD, KEY_EACH_ROW, KEY_CLASS_WEIGHTS, KEY_INIT_SCALE, KEY_CHECKPOINT, KEY_EVERY,
-    KEY_CHECKPOINT_STEPS, KEY_KEEP, KEY_RESUME
+    KEY_CHECKPOINT_STEPS, KEY_KEEP, KEY_RESUME,
+    KEY_DISTRIBUTION, KEY_SERIES, KEY_KNOWN, KEY_NO_CALENDAR
 };
 
 static const struct argp_option option_list[] = {
@@ -39,6 +40,10 @@ static const struct argp_option option_list[] = {
     {"transform", KEY_TRANSFORM, "NAME", 0, "auto, none, log or sqrt (series)", 0},
     {"horizon", KEY_HORIZON, "ROWS", 0, "Rows ahead that the network learns to forecast (series; default 24)", 0},
     {"holdout", KEY_HOLDOUT, "N", 0, "Last rows kept away from training, a share or a number; 0: none (series; default 0.2)", 0},
+    {"distribution", KEY_DISTRIBUTION, "NAME", 0, "gaussian, student-t or negative-binomial (series; gaussian)", 0},
+    {"series", KEY_SERIES, "COLUMN", 0, "Column that names each row's series: several in one model (series)", 0},
+    {"known", KEY_KNOWN, "COLUMNS", 0, "Columns whose values are known in advance, by commas (series)", 0},
+    {"no-calendar", KEY_NO_CALENDAR, 0, 0, "Make no inputs of the dates (series)", 0},
     {"id", KEY_ID, "COLUMN", 0, "Column of sequence ids (labels)", 0},
     {"label", KEY_LABEL, "COLUMNS", 0, "Column of labels, or several of 0 and 1 by commas (labels)", 0},
     {"head", KEY_HEAD, "NAME", 0, "auto, softmax, binary or multilabel (labels; default auto: by the labels)", 0},
@@ -163,6 +168,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         t->series.holdout = NUMBER("holdout", 0, 1e9);
         t->series.no_holdout = t->series.holdout == 0;
         break;
+    case KEY_DISTRIBUTION: t->series.distribution = arg; break;
+    case KEY_SERIES: t->series.series = arg; break;
+    case KEY_KNOWN: t->series.known = arg; break;
+    case KEY_NO_CALENDAR: t->series.no_calendar = true; break;
     case KEY_ID: t->labels.id = arg; break;
     case KEY_LABEL: t->labels.label = arg; break;
     case KEY_HEAD: t->labels.head = (labels_head)NAME("head", labels_heads); break;

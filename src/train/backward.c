@@ -21,6 +21,25 @@ static weir_status check(const weir_trainer *t, const weir_batch *b, weir_error 
     return WEIR_OK;
 }
 
+/* Targets of a negative binomial are counts, and their scales are positive. */
+static weir_status check_counts(const weir_trainer *t, const weir_batch *b, weir_error *err)
+{
+    size_t n = t->net.config.outputs;
+    for (size_t r = 0; r < weir__head_rows(&t->work); r++) {
+        size_t from = weir__caller_row(&t->work, r);
+        for (size_t j = 0; j < n && from != SIZE_MAX; j++) {
+            double count = (double)b->targets[from * n + j], scale = b->scales ? (double)b->scales[from * n + j] : 1;
+            if (isnan(count))
+                continue;
+            if (!(count >= 0) || count != rint(count) || isinf(count))
+                return weir__fail(err, WEIR_E_ARGUMENT, "target %zu of row %zu is %g, but a negative binomial counts: 0, 1, 2, ...", j, from, count);
+            if (!(scale > 0) || isinf(scale))
+                return weir__fail(err, WEIR_E_ARGUMENT, "scale %zu of row %zu is %g, but must be positive and finite", j, from, scale);
+        }
+    }
+    return WEIR_OK;
+}
+
 /* Targets in the order of the head's rows; none past a row's end. */
 static void take_targets(weir_trainer *t, const weir_batch *b)
 {
@@ -33,6 +52,8 @@ static void take_targets(weir_trainer *t, const weir_batch *b)
         else
             for (size_t j = 0; j < n; j++)
                 t->targets[r * n + j] = from == SIZE_MAX ? NAN : b->targets[from * n + j];
+        for (size_t j = 0; t->net.config.output == WEIR_NEGATIVE_BINOMIAL && j < n; j++)
+            t->scales[r * n + j] = from == SIZE_MAX || !b->scales ? 1 : b->scales[from * n + j];
     }
 }
 
@@ -47,6 +68,7 @@ static void loss_rows(void *arg, size_t i)
         .output = t->net.config.output,
         .n = t->net.config.outputs,
         .values = t->targets + at * t->net.config.outputs,
+        .scales = t->net.config.output == WEIR_NEGATIVE_BINOMIAL ? t->scales + at * t->net.config.outputs : NULL,
         .classes = t->classes + at,
         .class_weights = t->config.class_weights,
     };
@@ -67,6 +89,8 @@ static weir_status forward_and_loss(weir_trainer *t, const weir_batch *b, const 
 {
     weir_status status = check(t, b, err);
     if (status)
+        return status;
+    if (t->net.config.output == WEIR_NEGATIVE_BINOMIAL && (status = check_counts(t, b, err)))
         return status;
     weir__state_begin(&t->work, b);
     weir__forward(&t->work, b, dropout, weir__trainer_parallel(t));
