@@ -25,31 +25,11 @@ static bool read_text(const char *text, struct tm *when)
     return true;
 }
 
-/* Columns named year, month, day and, if there is one, hour. */
-static bool read_columns(const table *t, size_t row, struct tm *when)
-{
-    static const char *const names[] = {"year", "month", "day", "hour"};
-    double part[4] = {0};
-    for (size_t i = 0; i < 4; i++) {
-        size_t j = table_find(t, names[i]);
-        if (j == SIZE_MAX && i == 3)
-            continue;
-        if (j == SIZE_MAX || t->column[j].kind != TABLE_NUMBER || !isfinite(t->column[j].number[row]))
-            return false;
-        part[i] = t->column[j].number[row];
-    }
-    if (part[0] < 1 || part[0] > 9999 || part[1] < 1 || part[1] > 12 || part[2] < 1 || part[2] > 31 || part[3] < 0 || part[3] > 23)
-        return false;
-    *when = (struct tm){.tm_year = (int)part[0] - 1900, .tm_mon = (int)part[1] - 1, .tm_mday = (int)part[2], .tm_hour = (int)part[3]};
-    return true;
-}
-
 /* The row's date in *when and, as hours, in *hours. */
 static bool date_of(const view *v, size_t row, struct tm *when, double *hours)
 {
     size_t label = v->r->inputs.label;
-    bool text = label != SIZE_MAX && v->t->column[label].kind == TABLE_TEXT;
-    if (!(text ? read_text(table_text(v->t, label, row), when) : read_columns(v->t, row, when)))
+    if (label == SIZE_MAX || v->t->column[label].kind != TABLE_TEXT || !read_text(table_text(v->t, label, row), when))
         return false;
     time_t seconds = timegm(when); /* fills in weekday and day of the year */
     gmtime_r(&seconds, when);

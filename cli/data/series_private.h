@@ -76,6 +76,7 @@ typedef struct view {
     double **known;  /* [targets][rows] the same with the last known value carried on */
     double **effect; /* [targets][rows] what the known columns explain */
     double **level;  /* [targets][rows] value - effect, carried on */
+    big x_memory, list_memory, series_memory; /* of x, of the four lists, of series */
 } view;
 
 struct series {

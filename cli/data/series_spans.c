@@ -79,9 +79,12 @@ weir_status view_spans(view *v, const recipe *r, const table *t, weir_error *err
 {
     *v = (view){.r = r, .t = t, .rows = t->rows};
     v->span = calloc(r->series, sizeof *v->span);
-    v->series = calloc(t->rows + 1, sizeof *v->series);
-    if (!v->span || !v->series)
+    if (!v->span)
         return data_no_memory(err);
+    weir_status status = big_zeros(&v->series_memory, t->rows * sizeof *v->series, t->path, err);
+    if (status)
+        return status;
+    v->series = v->series_memory.data;
     if (r->series_column)
         return group(v, t, err);
     v->span[0] = (span){.end = t->rows, .future = t->rows};

@@ -47,35 +47,39 @@ double count_scale(const recipe *r, const view *v, size_t i, size_t origin, size
 void view_free(view *v)
 {
     double **const lists[] = {v->value, v->known, v->effect, v->level};
-    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) {
-        for (size_t i = 0; lists[k] && i < v->r->targets; i++)
-            free(lists[k][i]);
+    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++)
         free(lists[k]);
-    }
-    free(v->x);
+    big_free(&v->x_memory);
+    big_free(&v->list_memory);
+    big_free(&v->series_memory);
     free(v->span);
-    free(v->series);
     table_free(v->own);
     *v = (view){0};
 }
 
-static bool make_lists(view *v)
+static weir_status make_lists(view *v, weir_error *err)
 {
-    double ***const lists[] = {&v->value, &v->known, &v->effect, &v->level};
-    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) {
-        if (!*lists[k] && !(*lists[k] = calloc(v->r->targets, sizeof **lists[k])))
-            return false;
-        for (size_t i = 0; i < v->r->targets; i++)
-            if (!(*lists[k])[i] && !((*lists[k])[i] = calloc(v->rows + 1, sizeof ***lists[k])))
-                return false;
+    enum { LISTS = 4 };
+    double ***const lists[LISTS] = {&v->value, &v->known, &v->effect, &v->level};
+    if (v->value)
+        return WEIR_OK;
+    weir_status status = big_zeros(&v->list_memory, LISTS * v->r->targets * v->rows * sizeof(double), v->t->path, err);
+    double *next = v->list_memory.data;
+    for (size_t k = 0; k < LISTS && !status; k++) {
+        *lists[k] = calloc(v->r->targets, sizeof **lists[k]);
+        if (!*lists[k])
+            return data_no_memory(err);
+        for (size_t i = 0; i < v->r->targets; i++, next += v->rows)
+            (*lists[k])[i] = next;
     }
-    return true;
+    return status;
 }
 
 weir_status view_values(view *v, weir_error *err)
 {
-    if (!make_lists(v))
-        return data_no_memory(err);
+    weir_status status = make_lists(v, err);
+    if (status)
+        return status;
     for (size_t i = 0; i < v->r->targets; i++) {
         double *value = v->value[i], *known = v->known[i];
         const target *g = v->r->target + i;
@@ -161,10 +165,10 @@ weir_status view_inputs(view *v, weir_error *err)
 {
     const recipe *r = v->r;
     v->width = input_width(r);
-    v->x = calloc(v->rows * v->width + 1, sizeof *v->x);
-    if (!v->x)
-        return data_no_memory(err);
-    weir_status status = fill_columns(v, err);
+    weir_status status = big_zeros(&v->x_memory, v->rows * v->width * sizeof *v->x, v->t->path, err);
+    v->x = v->x_memory.data;
+    if (!status)
+        status = fill_columns(v, err);
     for (size_t row = 0; row < v->rows && !status; row++) {
         float *x = v->x + row * v->width + r->inputs.width;
         size_t s = v->series[row], at = row - v->span[s].begin;
