@@ -13,7 +13,7 @@
 #include "cli.h"
 
 const char *const direction_names[] = {"forward", "reverse", "both", NULL};
-const char *const output_names[] = {"linear", "softmax", "logistic", "gaussian", NULL};
+const char *const output_names[] = {"linear", "softmax", "logistic", "gaussian", "student_t", "negative_binomial", NULL};
 const char *const init_names[] = {"glorot", "pytorch", "lecun", "he", "uniform", NULL};
 const char *const optimizer_names[] = {"adam", "adamw", "rmsprop", "sgd", NULL};
 const char *const schedule_names[] = {"constant", "cosine", "plateau", NULL};

@@ -72,7 +72,7 @@ static const struct argp_option option_list[] = {
     {"activation-clip", KEY_ACTIVATION_CLIP, "NUMBER", 0, "Hold the arguments of these within +-NUMBER", 2},
     {"cell-clip", KEY_CELL_CLIP, "NUMBER", 0, "Hold the cell within +-NUMBER", 2},
     {"tokens", KEY_TOKENS, "N", 0, "The N inputs are tokens, one-hot", 2},
-    {"output", KEY_OUTPUT, "NAME", 0, "What the head's output means: linear, softmax, logistic, gaussian", 2},
+    {"output", KEY_OUTPUT, "NAME", 0, "What the head's output means: linear, softmax, logistic, gaussian, student_t, negative_binomial", 2},
     {"readout", KEY_READOUT, "NAME", 0, "What the head reads: every_step, final_state", 2},
     {0},
 };
@@ -200,14 +200,14 @@ static weir_status measure_text(const options *o, const weir_model *m, const jso
 static weir_status measure_series(const options *o, const weir_model *m, const table *t, accuracy *a, weir_error *err)
 {
     series_backtest_result *r;
-    weir_status status = series_backtest(&r, m, t, o->set_from ? (size_t)(o->from * (double)t->rows) : SIZE_MAX, 0.9, err);
+    weir_status status = series_backtest(&r, m, t, &(series_backtest_options){.from = o->set_from ? o->from : -1, .interval = 0.9}, err);
     if (status)
         return status;
     double loss = 0, rmse = 0, n = 0;
-    for (size_t i = 0; i < r->targets * r->horizon; i++)
-        if (r->score[i].points) {
+    for (size_t i = 0; i < r->targets * (r->horizon + 1); i++)
+        if ((i + 1) % (r->horizon + 1) && r->score[i].points) { /* the last of a target is over all horizons */
             loss += r->score[i].loss;
-            rmse += r->score[i].rmse;
+            rmse += r->score[i].rmse[OF_MODEL];
             n++;
         }
     *a = (accuracy){loss / n, rmse / n, "nats a value", "mean_rmse"};

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli.h"
-#include "data/series.h"
+#include "eval_series.h"
 #include "data/text.h"
 #include "eval_labels.h"
 
@@ -15,9 +15,12 @@ typedef struct options {
     bool set_from;
     unsigned threads;
     weir_isa isa;
+    eval_series_options series;
 } options;
 
-enum { KEY_JSON = 256, KEY_FROM, KEY_INTERVAL, KEY_THRESHOLD, KEY_PLOT, KEY_THREADS, KEY_ISA };
+enum {
+    KEY_JSON = 256, KEY_FROM, KEY_INTERVAL, KEY_THRESHOLD, KEY_PLOT, KEY_THREADS, KEY_ISA, KEY_BACKTEST, KEY_ORIGINS, KEY_EVERY
+};
 
 static const struct argp_option option_list[] = {
     {"json", KEY_JSON, 0, 0, "Print JSON", 0},
@@ -25,7 +28,11 @@ static const struct argp_option option_list[] = {
      "Leave out this share of the data, from its start (text and labels: 0; series: what training saw)", 0},
     {"interval", KEY_INTERVAL, "SHARE", 0, "Width of the interval whose coverage is counted (0.9; series)", 0},
     {"threshold", KEY_THRESHOLD, "P", 0, "A sigmoid says yes from this probability on (0.5; labels)", 0},
-    {"plot", KEY_PLOT, "FILE.svg", 0, "Draw the confusion matrix and the ROC curves (labels)", 0},
+    {"backtest", KEY_BACKTEST, 0, 0, "Rolling back-test: forecast from one row after the other, with CRPS, MASE and coverage (series)", 0},
+    {"origins", KEY_ORIGINS, "N", 0, "Rows to forecast from, evenly spread (series, --backtest; default: every row)", 0},
+    {"every", KEY_EVERY, "ROWS", 0, "Rows from one forecast to the next (series, --backtest; 1)", 0},
+    {"plot", KEY_PLOT, "FILE.svg", 0,
+     "Draw the confusion matrix and the ROC curves (labels); the forecasts over the rows, and the CRPS (series, --backtest)", 0},
     {"threads", KEY_THREADS, "N", 0, "Threads", 0},
     {"isa", KEY_ISA, "NAME", 0, "Instruction set", 0},
     {0},
@@ -43,6 +50,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_INTERVAL: o->interval = option_number(state, "interval", arg, 0.01, 0.999); break;
     case KEY_THRESHOLD: o->threshold = option_number(state, "threshold", arg, 0, 1); break;
     case KEY_PLOT: o->plot = option_picture(state, "plot", arg); break;
+    case KEY_BACKTEST: o->series.rolling = true; break;
+    case KEY_ORIGINS: o->series.origins = option_count(state, "origins", arg, 1, 1000000000); break;
+    case KEY_EVERY: o->series.every = option_count(state, "every", arg, 1, 1000000000); break;
     case KEY_THREADS: o->threads = option_count(state, "threads", arg, 1, 1024); break;
     case KEY_ISA: o->isa = option_isa(state, arg); break;
     case ARGP_KEY_ARG:
@@ -53,6 +63,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!o->data)
             argp_error(state, "name the model and the data");
+        if (o->series.origins && o->series.every)
+            argp_error(state, "--origins and --every exclude each other");
+        if (!o->series.rolling && (o->series.origins || o->series.every || o->series.plot))
+            argp_error(state, "--origins, --every and --plot belong to --backtest");
         break;
     default: return ARGP_ERR_UNKNOWN;
     }
@@ -77,57 +91,6 @@ static int eval_text(const options *o, const weir_model *model, const json_t *no
     return finish_output();
 }
 
-static json_t *score_json(const series_score *s, size_t horizon)
-{
-    return json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "horizon", (json_int_t)horizon, "points", (json_int_t)s->points,
-                     "rmse", number_json(s->rmse), "mae", number_json(s->mae), "last_rmse", number_json(s->last_rmse), "last_mae", number_json(s->last_mae),
-                     "seasonal_rmse", number_json(s->seasonal_rmse), "seasonal_mae", number_json(s->seasonal_mae), "coverage",
-                     number_json(s->coverage), "loss", number_json(s->loss));
-}
-
-static void print_score(const series_score *s, size_t horizon)
-{
-    printf("%7zu %7zu %11.4g %11.4g %11.4g %11.4g %8.1f %%\n", horizon, s->points, s->rmse, s->mae, s->last_rmse, s->seasonal_rmse,
-           100 * s->coverage);
-}
-
-static int eval_series(const options *o, const weir_model *model)
-{
-    table *t = NULL;
-    series_backtest_result *r = NULL;
-    weir_error err;
-    if (table_read(&t, o->data, &err) ||
-        series_backtest(&r, model, t, o->set_from ? (size_t)(o->from * (double)t->rows) : SIZE_MAX, o->interval, &err)) {
-        table_free(t);
-        return complain("%s", err.text);
-    }
-    json_t *all = json_array();
-    if (!o->json)
-        printf("rows %zu to %zu of %s%s\n", r->first + 1, r->first + r->rows, o->data,
-               r->held_out ? ", which training did not see" : "");
-    for (size_t i = 0; i < r->targets; i++) {
-        json_t *scores = json_array();
-        if (!o->json)
-            printf("\n%s (season of %u rows)\nhorizon  points        rmse         mae   last rmse seasonal r. coverage\n", r->target[i],
-                   (unsigned)r->period);
-        for (size_t h = 1; h <= r->horizon; h++) {
-            const series_score *s = r->score + i * r->horizon + h - 1;
-            json_array_append_new(scores, score_json(s, h));
-            if (!o->json)
-                print_score(s, h);
-        }
-        json_array_append_new(all, json_pack("{s:s, s:o}", "target", r->target[i], "scores", scores));
-    }
-    json_t *object = json_pack("{s:s, s:I, s:I, s:b, s:i, s:o}", "task", "series", "first", (json_int_t)r->first, "rows",
-                               (json_int_t)r->rows, "held_out", r->held_out, "period", (int)r->period, "targets", all);
-    series_backtest_free(r);
-    table_free(t);
-    if (o->json)
-        return finish_json(object);
-    json_decref(object);
-    return finish_output();
-}
-
 int cmd_eval(int argc, char **argv)
 {
     static const struct argp argp = {option_list, parse, "MODEL DATA", "Measures a model on data.", 0, 0, 0};
@@ -138,12 +101,13 @@ int cmd_eval(int argc, char **argv)
     if (load_model(o.model, o.isa, NULL, &model, &notes))
         return FAILED;
     const char *task = json_string_value(json_object_get(notes, "task"));
+    o.series.plot = o.plot;
     threads pool = threads_start(o.threads, false);
     int status;
     if (task && strcmp(task, "text") == 0)
         status = eval_text(&o, model, notes, pool.pool ? &pool.parallel : NULL);
     else if (task && strcmp(task, "series") == 0)
-        status = eval_series(&o, model);
+        status = eval_series(&o.series, model, o.data, o.json, o.set_from ? o.from : -1, o.interval);
     else if (task && strcmp(task, "labels") == 0)
         status = eval_labels(&(eval_labels_options){o.data, o.plot, o.json, o.from, o.threshold}, model);
     else

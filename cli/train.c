@@ -21,7 +21,8 @@ enum {
     KEY_DECAY, KEY_MOMENTUM, KEY_PATIENCE, KEY_FORGET_BIAS, KEY_GATE, KEY_CANDIDATE, KEY_OUT_ACTIVATION, KEY_DENSE, KEY_DIRECTION,
     KEY_PROJECTION, KEY_CELL_CLIP, KEY_ACT_CLIP, KEY_COUPLED, KEY_NO_FORGET, KEY_HEAD_DROPOUT, KEY_PERIOD, KEY_TRANSFORM, KEY_HORIZON,
     KEY_HOLDOUT, KEY_ID, KEY_LABEL, KEY_HEAD, KEY_EACH_ROW, KEY_CLASS_WEIGHTS, KEY_INIT_SCALE,
-    KEY_CHECKPOINT, KEY_EVERY, KEY_CHECKPOINT_STEPS, KEY_KEEP, KEY_RESUME, KEY_SHARDS, KEY_MPI
+    KEY_CHECKPOINT, KEY_EVERY, KEY_CHECKPOINT_STEPS, KEY_KEEP, KEY_RESUME, KEY_SHARDS, KEY_MPI,
+    KEY_DISTRIBUTION, KEY_SERIES, KEY_KNOWN, KEY_NO_CALENDAR
 };
 
 const struct argp_option train_option_list[] = {
@@ -34,6 +35,10 @@ const struct argp_option train_option_list[] = {
     {"transform", KEY_TRANSFORM, "NAME", 0, "auto, none, log or sqrt (series)", 0},
     {"horizon", KEY_HORIZON, "ROWS", 0, "Rows ahead that the network learns to forecast (series; default 24)", 0},
     {"holdout", KEY_HOLDOUT, "N", 0, "Last rows kept away from training, a share or a number; 0: none (series; default 0.2)", 0},
+    {"distribution", KEY_DISTRIBUTION, "NAME", 0, "gaussian, student-t or negative-binomial (series; gaussian)", 0},
+    {"series", KEY_SERIES, "COLUMN", 0, "Column that names each row's series: several in one model (series)", 0},
+    {"known", KEY_KNOWN, "COLUMNS", 0, "Columns whose values are known in advance, by commas (series)", 0},
+    {"no-calendar", KEY_NO_CALENDAR, 0, 0, "Make no inputs of the dates (series)", 0},
     {"id", KEY_ID, "COLUMN", 0, "Column of sequence ids (labels)", 0},
     {"label", KEY_LABEL, "COLUMNS", 0, "Column of labels, or several of 0 and 1 by commas (labels)", 0},
     {"head", KEY_HEAD, "NAME", 0, "auto, softmax, binary or multilabel (labels; default auto: by the labels)", 0},
@@ -160,6 +165,10 @@ error_t train_parse(int key, char *arg, struct argp_state *state)
         t->series.holdout = NUMBER("holdout", 0, 1e9);
         t->series.no_holdout = t->series.holdout == 0;
         break;
+    case KEY_DISTRIBUTION: t->series.distribution = arg; break;
+    case KEY_SERIES: t->series.series = arg; break;
+    case KEY_KNOWN: t->series.known = arg; break;
+    case KEY_NO_CALENDAR: t->series.no_calendar = true; break;
     case KEY_ID: t->labels.id = arg; break;
     case KEY_LABEL: t->labels.label = arg; break;
     case KEY_HEAD: t->labels.head = (labels_head)NAME("head", labels_heads); break;
@@ -271,15 +280,20 @@ static int take_up(options *o, stopped *s, int argc, char **argv)
     return DONE;
 }
 
-/* The network and the batches must be those of the checkpoint. */
-static int compare_training(const training *t, const data *d, const stopped *s, const char *path)
+/* The network and the batches must be those of the checkpoint, which has the last word on all other settings. */
+static int take_settings(training *t, const data *d, const stopped *s, const char *path)
 {
     weir_checkpoint_info then;
     weir_checkpoint_get(s->checkpoint, &then);
-    if (then.train->rows == t->train.rows && then.train->steps == t->train.steps && then.model->inputs == t->model.inputs &&
-        then.model->tokens == t->model.tokens && then.model->outputs == t->model.outputs && then.now.batches == d->fit.train->batches)
-        return DONE;
-    return complain("this weir makes another training of the options in %s than the one that wrote it; train anew, or go on with that weir", path);
+    if (then.train->rows != t->train.rows || then.train->steps != t->train.steps || then.model->inputs != t->model.inputs ||
+        then.model->tokens != t->model.tokens || then.model->outputs != t->model.outputs || then.now.batches != d->fit.train->batches)
+        return complain("this weir makes another training of the options in %s than the one that wrote it; train anew, or go on with that weir",
+                        path);
+    weir_isa isa = t->model.isa;
+    t->train = *then.train;
+    t->model = *then.model;
+    t->model.isa = isa;
+    return DONE;
 }
 
 /* ---- Output ---- */
@@ -377,19 +391,16 @@ static void share_interrupt(cluster *c)
         progress_interrupt(SIGTERM);
 }
 
-static void say_interrupted(running *r)
+/* Writes a checkpoint, and a line on stderr with how to go on. */
+static void say_how_to_go_on(running *r)
 {
     checkpoints *c = &r->o->checkpoints;
     c->failed = false;
     bool written = write_checkpoint(r);
-    if (!cluster_leads(r->o->cluster))
+    if (!cluster_leads(r->o->cluster) || !c->ours)
         return;
-    fprintf(stderr, "weir: interrupted; %s",
-            r->best.epoch_done ? "the best model so far is kept" : "no epoch was done: the weights so far are kept");
-    if (c->ours) {
-        fprintf(stderr, "; to go on%s: weir train --resume ", written ? "" : " from an earlier batch");
-        write_quoted(stderr, c->path);
-    }
+    fprintf(stderr, "weir: to go on%s: weir train --resume ", written ? "" : " from an earlier batch");
+    write_quoted(stderr, c->path);
     fputc('\n', stderr);
 }
 
@@ -404,17 +415,19 @@ static int fit(running *r)
     progress_end(r->p);
     bool none = !r->best.epoch_done;
     r->usable = !status || !none;
-    if (status == WEIR_E_IO) /* what one process could not read it may read another time */
-        write_checkpoint(r);
     if (status) {
         complain("%s%s", err.text, none ? "" : "; the best model so far is kept");
         cluster_speak(r->o->cluster);
+    } else
+        share_interrupt(r->o->cluster);
+    bool interrupted = !status && progress_interrupted();
+    if (interrupted && cluster_leads(r->o->cluster))
+        fprintf(stderr, "weir: interrupted; %s\n", none ? "no epoch was done: the weights so far are kept" : "the best model so far is kept");
+    if (interrupted || status == WEIR_E_IO) /* what could not be read may be read another time */
+        say_how_to_go_on(r);
+    if (status)
         return FAILED;
-    }
-    share_interrupt(r->o->cluster);
-    if (progress_interrupted())
-        say_interrupted(r);
-    else
+    if (!interrupted)
         say(r->o->quiet, "best: epoch %u, train %.4f, valid %.4f", (unsigned)r->best.epoch, r->best.train_loss, r->best.valid_loss);
     return DONE;
 }
@@ -566,7 +579,7 @@ static int open_and_run(options *o, const stopped *s)
     if (status == DONE)
         training_configure(&d, &o->training);
     if (status == DONE && s->checkpoint)
-        status = compare_training(&o->training, &d, s, o->resume);
+        status = take_settings(&o->training, &d, s, o->resume);
     if (status == DONE)
         status = run(&d, o, s);
     training_close(&d);

@@ -219,7 +219,11 @@ typedef enum weir_output {
     WEIR_LINEAR = 0, /* O = n   values; loss: mean squared error */
     WEIR_SOFTMAX,    /* O = n   class probabilities; loss: cross-entropy in nats */
     WEIR_LOGISTIC,   /* O = n   independent probabilities (n = 1: binary); loss: binary cross-entropy in nats */
-    WEIR_GAUSSIAN    /* O = 2 n the n means, then the n standard deviations, softplus + 1e-4; loss: -log density in nats */
+    WEIR_GAUSSIAN,   /* O = 2 n the n means, then the n standard deviations, softplus + 1e-4; loss: -log density in nats */
+    WEIR_STUDENT_T,  /* O = 3 n the n locations, the n scales s, softplus + 1e-4, the n degrees of freedom nu, softplus + 2.01 (so that the
+                        variance s^2 nu / (nu - 2) exists); loss: -log density in nats (Lange, Little & Taylor 1989) */
+    WEIR_NEGATIVE_BINOMIAL /* O = 2 n the n means m, then the n shapes a, both softplus + 1e-4; of counts, variance m + a m^2; loss:
+                              -log probability in nats (Salinas et al. 2020, "DeepAR", section 3.1) */
 } weir_output;
 
 /* Which steps reach the head. */
@@ -333,8 +337,11 @@ typedef struct weir_batch {
 
     /* Training and evaluation only */
     bool carry;              /* start from the final state of the trainer's batch before, row by row, instead of h0 and c0 */
-    const float *targets;    /* (T, B, n), with WEIR_FINAL_STATE (B, n); NaN: not counted. All outputs but softmax. */
+    const float *targets;    /* (T, B, n), with WEIR_FINAL_STATE (B, n); NaN: not counted. All outputs but softmax. With
+                                WEIR_NEGATIVE_BINOMIAL whole numbers from 0 on. */
     const uint32_t *classes; /* (T, B), with WEIR_FINAL_STATE (B); softmax only; >= n: not counted. */
+    const float *scales;     /* shaped as targets; WEIR_NEGATIVE_BINOMIAL only: the mean of a target is its scale, positive, times the output's,
+                                for series of different levels in one network; NULL: 1 */
 } weir_batch;
 
 /* Runs whole sequences. y (T, B, O), with WEIR_FINAL_STATE (B, O); hn (L*D, B, P) and cn (L*D, B, H) may be NULL.
@@ -506,6 +513,13 @@ typedef struct weir_fit {
  * many of them. More or fewer epochs (0: as many as before) and another patience may be asked for then, but no other epochs where they
  * planned a cosine schedule. Any weir_trainer_step in between gives the stopped fit up. */
 WEIR_API weir_status weir_trainer_fit(weir_trainer *trainer, const weir_fit *fit, weir_progress *best, weir_error *err);
+
+/* ---- Random numbers -------------------------------------------------------------------------------------------- */
+
+/* Number `index` of sequence `stream` of `seed`, by counter (Philox4x32-10: Salmon, Moraes, Dror & Shaw 2011): it does not depend on who asks, or
+ * when. Uniform in (0, 1), 53 bits; standard normal (Box & Muller 1958). For drawing from what a model forecasts. */
+WEIR_API double weir_random_uniform(uint64_t seed, uint64_t stream, uint64_t index);
+WEIR_API double weir_random_normal(uint64_t seed, uint64_t stream, uint64_t index);
 
 /* ---- Gradients inside other frameworks ---------------------------------------------------------------------------- */
 

@@ -63,6 +63,14 @@ static bool labels_rows(const table *t, size_t j)
     return c->kind == TABLE_TEXT ? all_different(t, j) : c->kind == TABLE_NUMBER && is_counter(c, t->rows);
 }
 
+size_t columns_label(const table *t)
+{
+    for (size_t j = 0; j < t->columns; j++)
+        if (labels_rows(t, j))
+            return j;
+    return SIZE_MAX;
+}
+
 static void push(columns *c, column_input input)
 {
     c->input[c->count++] = input;
@@ -220,9 +228,7 @@ weir_status columns_read(columns *c, const json_t *notes, const table *t, weir_e
             return data_fail(err, WEIR_E_FORMAT, "%s: column \"%s\" is text, but the model reads numbers there", t->path, in->name);
         c->width += in->value ? in->values : 1 + (size_t)in->flag;
     }
-    for (size_t j = 0; j < t->columns && c->label == SIZE_MAX; j++)
-        if (labels_rows(t, j))
-            c->label = j;
+    c->label = columns_label(t);
     return WEIR_OK;
 }
 

@@ -31,6 +31,8 @@ typedef struct columns {
 
 /* Chooses from the rows marked in `trains`; leaves out the columns skip[0 .. skips - 1]. */
 weir_status columns_choose(columns *c, const table *t, const size_t *skip, size_t skips, const bool *trains, weir_error *err);
+/* The column that labels the rows, or SIZE_MAX. */
+size_t columns_label(const table *t);
 void columns_free(columns *c);
 json_t *columns_json(const columns *c);
 /* From a model's notes; finds the columns in this table. */

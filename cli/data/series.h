@@ -1,4 +1,4 @@
-/* Forecasting columns of a table with a Gaussian network: docs/forecasting.md has the recipe.
+/* Forecasting columns of a table with a network that tells distributions: docs/forecasting.md has the recipe.
  *
  * SPDX-License-Identifier: MIT
  *
@@ -22,6 +22,10 @@ typedef struct series_options {
     double holdout;        /* the last rows, kept away from training: a share if below 1, else a number of rows; default 0.2 */
     bool no_holdout;       /* train on all rows */
     double split;          /* share of the other rows that trains, before those that validate; default 0.8 */
+    const char *distribution; /* "gaussian" (default), "student-t" or "negative-binomial" */
+    const char *series;    /* column that names each row's series; default: the table is one series */
+    const char *known;     /* columns, by commas, whose values are known in advance */
+    bool no_calendar;      /* no inputs from the dates */
     uint32_t steps, batch; /* rows of a window and windows in a batch; default by the number of rows */
     uint64_t seed;         /* of the choice of windows; default 1 */
 } series_options;
@@ -42,43 +46,88 @@ const char *series_summary(const series *s);
 /* Calibrates the intervals of the trained model on the validation part; *notes is to be kept with the model. Free with free(). */
 weir_status series_notes(series *s, const weir_model *model, char **notes, weir_error *err);
 
-/* Errors at one horizon, over all counted rows; NaN where there is none (no season, no row). */
+enum { SERIES_LEVELS = 4, SERIES_QUANTILES = 5 };
+extern const double series_level[SERIES_LEVELS];       /* 0.5, 0.8, 0.9, 0.95: intervals whose coverage is counted */
+extern const double series_quantile[SERIES_QUANTILES]; /* 0.05, 0.25, 0.5, 0.75, 0.95: quantiles whose pinball loss is measured */
+
+/* Errors of the model, of the last known value, and of the value at the same place of the last known season. */
+enum { OF_MODEL, OF_LAST, OF_SEASON, FORECASTERS };
+
+/* At one horizon or over all, over all counted rows; NaN where there is none (no season, no row). */
 typedef struct series_score {
-    size_t points;                                /* rows counted */
-    double rmse, mae;                             /* of the model's mean */
-    double last_rmse, last_mae;                   /* of the last known value */
-    double seasonal_rmse, seasonal_mae;           /* of the value at the same place of the last known season */
-    double coverage;                              /* share of the rows inside the interval */
-    double loss;                                  /* -log density in nats, in the network's units */
+    size_t points;                /* rows counted */
+    double rmse[FORECASTERS], mae[FORECASTERS];
+    double coverage;              /* share of the rows inside the interval asked for */
+    double loss;                  /* -log density in nats, in the network's units */
+    /* of a rolling back-test only */
+    double mase[FORECASTERS];     /* absolute error over that of the seasonal naive forecast one step ahead, or last value's without a season,
+                                     in the rows before the first one measured (Hyndman & Koehler 2006) */
+    double crps[FORECASTERS];     /* continuous ranked probability score in the column's units (Gneiting & Raftery 2007); the two simple
+                                     forecasts are normal, with the deviation of their errors in the rows before */
+    double pinball;               /* mean over series_quantile of the loss whose expectation the quantile makes least (Koenker & Bassett 1978) */
+    double level_coverage[SERIES_LEVELS];
 } series_score;
 
+/* A forecast and what came, for a picture: of the first target and series, from origins a horizon apart. */
+typedef struct series_fan {
+    bool begins; /* the first row after an origin */
+    size_t row;
+    double value, mean, quantile[SERIES_QUANTILES];
+} series_fan;
+
+typedef struct series_backtest_options {
+    size_t every, origins; /* rolling: an origin each so many rows, or so many of them evenly; both 0: each row at each horizon, and no
+                              CRPS, MASE, pinball loss and fans */
+    double from;           /* begin after this share of each series; below 0: after the rows that trained and validated the model, or
+                              with the first if there are none after them or the table begins elsewhere */
+    double interval;       /* in (0, 1), such as 0.9 */
+} series_backtest_options;
+
 typedef struct series_backtest_result {
-    size_t first, rows;      /* the rows evaluated */
+    size_t first, rows;      /* the rows evaluated; of several series their number, and the first's first row */
+    size_t series, origins;  /* origins: of all series together */
     bool held_out;           /* true if training did not see them */
     uint32_t period;         /* of the seasonal naive forecast; 1: none */
     size_t targets, horizon; /* horizon: the largest that the model has learned */
-    const char **target;     /* (targets) names */
-    series_score *score;     /* (targets, horizon): score[i * horizon + h - 1] */
+    const char **target;     /* (targets) names, of the table */
+    series_score *score;     /* (targets, horizon + 1): score[i * (horizon + 1) + h - 1]; the last one is over all horizons */
+    series_fan *fan;         /* (fans) */
+    size_t fans;
 } series_backtest_result;
 
-/* Forecasts every row from `first` on at every horizon h, each from the rows up to h before it. `first` SIZE_MAX: the rows after those
- * that trained and validated the model, or all rows if there are none after them or the table begins elsewhere.
- * `interval` in (0, 1), such as 0.9. */
-weir_status series_backtest(series_backtest_result **out, const weir_model *model, const table *t, size_t first, double interval,
+/* Forecasts the rows from the first one on, each from rows before it alone. */
+weir_status series_backtest(series_backtest_result **out, const weir_model *model, const table *t, const series_backtest_options *options,
                             weir_error *err);
 void series_backtest_free(series_backtest_result *r);
 
+typedef struct series_forecast_options {
+    size_t horizon;         /* 0: all that the model has learned */
+    double interval;
+    const double *quantile; /* (quantiles) in (0, 1) */
+    size_t quantiles;
+    size_t samples;         /* paths to draw, from which the quantiles then come; 0: from the distribution itself */
+    uint64_t seed;          /* of the paths */
+} series_forecast_options;
+
 typedef struct series_forecast_result {
-    size_t targets, horizon;
-    const char **target;          /* (targets) names */
-    size_t *column;               /* (targets) column in the table, for the history */
+    size_t series, targets, horizon, quantiles, samples;
+    const char **name;            /* (series) names; NULL if the table is one series */
+    const char *series_column;
+    const char **target;          /* (targets) names, of the table */
     size_t label_column;          /* column of dates in the table, or SIZE_MAX */
-    char **label;                 /* (horizon) continued dates, or "+1", "+2", ... */
-    double *mean, *lower, *upper; /* (targets, horizon) */
+    char **label;                 /* (series, horizon) continued dates, or "+1", "+2", ... */
+    double *mean, *lower, *upper; /* (series, targets, horizon) */
+    double *quantile;             /* (series, targets, horizon, quantiles) */
+    double *path;                 /* (samples, series, targets, horizon) */
+    size_t history;               /* rows of the first series */
+    const char **history_label;   /* (history); NULL if the rows have none */
+    double *history_value;        /* (history) of the first target */
+    void *own;                    /* private */
 } series_forecast_result;
 
-/* Forecasts the rows after the table's last one. Fails if `horizon` is more than the model has learned. `horizon` 0: all of it. */
-weir_status series_forecast(series_forecast_result **out, const weir_model *model, const table *t, size_t horizon, double interval,
+/* Forecasts the rows after each series' last one. Paths are drawn horizon by horizon, each depending on the one before, so that sums and
+ * extremes over them have the right spread. Fails if the horizon is more than the model has learned, and if known columns have no value there. */
+weir_status series_forecast(series_forecast_result **out, const weir_model *model, const table *t, const series_forecast_options *options,
                             weir_error *err);
 void series_forecast_free(series_forecast_result *r);
 

@@ -10,7 +10,7 @@
 /* ---- Configuration ---- */
 
 static constexpr const char *direction_names[] = {"forward", "reverse", "both", nullptr};
-static constexpr const char *output_names[] = {"linear", "softmax", "logistic", "gaussian", nullptr};
+static constexpr const char *output_names[] = {"linear", "softmax", "logistic", "gaussian", "student_t", "negative_binomial", nullptr};
 static constexpr const char *readout_names[] = {"every_step", "final_state", nullptr};
 static constexpr const char *init_names[] = {"glorot", "pytorch", "lecun", "he", "uniform", nullptr};
 static constexpr const char *weights_names[] = {"f32", "bf16", "int8", nullptr};
@@ -313,7 +313,7 @@ nb::class_<Model> bind_model(nb::module_ &m)
             "The text that is kept with the model.")
         .def_prop_ro(
             "outputs", [](const Model &self) { return weir_model_outputs(self.model.get()); },
-            "Values per step of the output, O: 2 n where the output is \"gaussian\", D*P without a head.")
+            "Values per step of the output, O: 2 n where the output is \"gaussian\" or \"negative_binomial\", 3 n for \"student_t\", D*P without a head.")
         .def_prop_ro(
             "parameters", [](const Model &self) { return weir_model_parameters(self.model.get()); }, "The number of weights.")
         .def_prop_ro(

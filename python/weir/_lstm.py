@@ -68,7 +68,8 @@ def LSTM(
     gate, candidate, output_activation: names of weir.activations, or (name, alpha), or (name, alpha, beta).
     activation_clip, cell_clip: hold the activations' arguments, or the cell, in +-clip; 0: not.
     dense: layers between stack and output, each (units, activation).
-    outputs, output: n and what it means, which fixes the loss: "linear", "softmax", "logistic" or "gaussian" (2 n values per step).
+    outputs, output: n and what it means, which fixes the loss: "linear", "softmax", "logistic", "gaussian" (2 n values per step),
+    "student_t" (3 n) or "negative_binomial" (2 n).
     readout: "every_step", or "final_state": one output per sequence.
     init, init_scale, gate_bias, seed: how weights start ("glorot", "pytorch", "lecun", "he", "uniform"); gate_bias is for i, f, g, o,
     default 0, 1, 0, 0.

@@ -157,6 +157,16 @@ double weir__random_normal(const weir__random *r, uint64_t index)
     return sqrt(-2.0 * weir__log(u)) * weir__cospi(2.0 * v); /* sqrt is correctly rounded in every libm */
 }
 
+double weir_random_uniform(uint64_t seed, uint64_t stream, uint64_t index)
+{
+    return weir__random_uniform(&(weir__random){.key = seed, .stream = stream}, index);
+}
+
+double weir_random_normal(uint64_t seed, uint64_t stream, uint64_t index)
+{
+    return weir__random_normal(&(weir__random){.key = seed, .stream = stream}, index);
+}
+
 /* ---- Two functions of double ---- */
 
 /* x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s), s = (m - 1)/(m + 1), |s| < 0.1716, by its Taylor series. */

@@ -12,7 +12,7 @@ enum { CONFIG_LIMIT = 8 << 10 };
 /* ---- Fields ---- */
 
 static const char *const directions[] = {"forward", "reverse", "both", NULL};
-static const char *const outputs[] = {"linear", "softmax", "logistic", "gaussian", NULL};
+static const char *const outputs[] = {"linear", "softmax", "logistic", "gaussian", "student_t", "negative_binomial", NULL};
 static const char *const readouts[] = {"every_step", "final_state", NULL};
 static const char *const forms[] = {"f32", "bf16", "int8", NULL};
 static const char *const inits[] = {"glorot", "pytorch", "lecun", "he", "uniform", NULL};

@@ -499,12 +499,23 @@ static label unrolled_stack(exporter *e, label x)
 
 /* ---- Head ---- */
 
-/* The n means, then softplus + 1e-4 of the other n. */
-static label gaussian(exporter *e, label x)
+static label softplus_plus(exporter *e, label x, float plus)
+{
+    return binary(e, "Add", unary(e, "Softplus", x), real(e, plus));
+}
+
+/* The parameters of a distribution: of Gaussian and Student t the n means or locations as they are, then softplus + 1e-4, then degrees of
+ * freedom; of a negative binomial all softplus + 1e-4. */
+static label distribution(exporter *e, label x)
 {
     size_t n = e->config->outputs;
-    label scale = binary(e, "Add", unary(e, "Softplus", slice(e, x, -1, n, 2 * n)), real(e, 1e-4f));
-    return concat(e, (label[]){slice(e, x, -1, 0, n), scale}, 2, -1);
+    if (e->config->output == WEIR_NEGATIVE_BINOMIAL)
+        return softplus_plus(e, x, 1e-4f);
+    label scale = softplus_plus(e, slice(e, x, -1, n, 2 * n), 1e-4f);
+    if (e->config->output == WEIR_GAUSSIAN)
+        return concat(e, (label[]){slice(e, x, -1, 0, n), scale}, 2, -1);
+    label freedom = softplus_plus(e, slice(e, x, -1, 2 * n, 3 * n), 2.01f);
+    return concat(e, (label[]){slice(e, x, -1, 0, n), scale, freedom}, 3, -1);
 }
 
 static label head(exporter *e, label x)
@@ -522,7 +533,7 @@ static label head(exporter *e, label x)
         return x;
     if (c->output == WEIR_SOFTMAX)
         return apply(e, "Softmax", &x, 1, &last);
-    return c->output == WEIR_LOGISTIC ? unary(e, "Sigmoid", x) : gaussian(e, x);
+    return c->output == WEIR_LOGISTIC ? unary(e, "Sigmoid", x) : distribution(e, x);
 }
 
 /* ---- The graph ---- */

@@ -421,7 +421,7 @@ static weir_status fit_head(import *im)
     if (!n)
         return WEIR_OK;
     const weir__entry *last = f->dense[n - 1].entry[1];
-    size_t units = last->rank == 1 ? last->dims[0] : 0, per = c->output == WEIR_GAUSSIAN ? 2 : 1;
+    size_t units = last->rank == 1 ? last->dims[0] : 0, per = weir__values_each(c->output);
     if (!units || units > WEIR_MAX_TOKENS || units % per)
         return refuse(im, last->name, "has a shape that no head of this output can have");
     return agree(im, &c->outputs, units / per, "outputs");

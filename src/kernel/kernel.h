@@ -111,10 +111,17 @@ struct weir__update {
     double correction1, correction2; /* 1 - beta1^t, 1 - beta2^t */
 };
 
+/* Values that an output gives for each of its n: the parameters of a distribution. */
+static inline size_t weir__values_each(weir_output output)
+{
+    return output == WEIR_STUDENT_T ? 3 : output == WEIR_GAUSSIAN || output == WEIR_NEGATIVE_BINOMIAL ? 2 : 1;
+}
+
 struct weir__targets {
     weir_output output;
     size_t n;               /* outputs of the configuration */
     const float *values;    /* [rows][n] */
+    const float *scales;    /* [rows][n] of WEIR_NEGATIVE_BINOMIAL */
     const uint32_t *classes; /* [rows] */
     const float *class_weights; /* [n], softmax and logistic; NULL: unweighted */
 };

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT */
 
 #include "inline.h"
+#include "special.h"
 #include "vmath.h"
 #include "activation.h"
 #include "product.h"

@@ -106,7 +106,7 @@ weir_status weir__config_resolve(const weir_config *config, weir_config *c, weir
 {
     *c = *config;
     TRY(check_enum((int)c->direction, WEIR_BOTH, "direction", err));
-    TRY(check_enum((int)c->output, WEIR_GAUSSIAN, "output", err));
+    TRY(check_enum((int)c->output, WEIR_NEGATIVE_BINOMIAL, "output", err));
     TRY(check_enum((int)c->readout, WEIR_FINAL_STATE, "readout", err));
     TRY(check_enum((int)c->init, WEIR_INIT_UNIFORM, "init", err));
     TRY(check_enum((int)c->isa, WEIR_ISA_REF64, "isa", err));
@@ -128,7 +128,7 @@ size_t weir__dense_units(const weir_config *c, size_t i)
 {
     if (i < c->dense_layers)
         return c->dense[i].units;
-    return c->output == WEIR_GAUSSIAN ? 2 * (size_t)c->outputs : c->outputs;
+    return weir__values_each(c->output) * c->outputs;
 }
 
 size_t weir__dense_inputs(const weir_config *c, size_t i)

@@ -7,6 +7,30 @@
 
 /* ---- Loss ---- */
 
+/* Value j of row `at` of the targets. */
+static weir_status check_count(const weir_batch *b, size_t at, size_t n, size_t j, weir_error *err)
+{
+    double count = (double)b->targets[at * n + j], scale = b->scales ? (double)b->scales[at * n + j] : 1;
+    if (isnan(count))
+        return WEIR_OK;
+    if (!(count >= 0) || count != rint(count) || isinf(count))
+        return weir__fail(err, WEIR_E_ARGUMENT, "target %zu of row %zu is %g, but a negative binomial counts: 0, 1, 2, ...", j, at, count);
+    if (!(scale > 0) || isinf(scale))
+        return weir__fail(err, WEIR_E_ARGUMENT, "scale %zu of row %zu is %g, but must be positive and finite", j, at, scale);
+    return WEIR_OK;
+}
+
+/* Targets of a negative binomial are counts, and their scales are positive. */
+static weir_status check_counts(const weir_config *c, const weir_batch *b, weir_error *err)
+{
+    bool final = c->readout == WEIR_FINAL_STATE;
+    for (size_t step = 0; step < (final ? 1 : b->steps); step++)
+        for (size_t row = 0; row < b->rows; row++)
+            for (size_t j = 0; j < c->outputs && (final || !b->lengths || step < b->lengths[row]); j++)
+                TRY(check_count(b, step * b->rows + row, c->outputs, j, err));
+    return WEIR_OK;
+}
+
 static weir_status check(const weir_trainer *t, const weir_batch *b, weir_error *err)
 {
     const weir_config *c = &t->net.config;
@@ -19,7 +43,7 @@ static weir_status check(const weir_trainer *t, const weir_batch *b, weir_error 
     if (b->carry && t->carried_rows && t->carried_rows != b->rows)
         return weir__fail(err, WEIR_E_ARGUMENT, "the batch carries the state on, but has %zu rows where the one before had %zu", b->rows,
                           t->carried_rows);
-    return WEIR_OK;
+    return c->output == WEIR_NEGATIVE_BINOMIAL ? check_counts(c, b, err) : WEIR_OK;
 }
 
 /* Targets in the order of the head's rows; none past a row's end. */
@@ -34,6 +58,8 @@ static void take_targets(weir_trainer *t, const weir_batch *b)
         else
             for (size_t j = 0; j < n; j++)
                 t->targets[r * n + j] = from == SIZE_MAX ? NAN : b->targets[from * n + j];
+        for (size_t j = 0; t->net.config.output == WEIR_NEGATIVE_BINOMIAL && j < n; j++)
+            t->scales[r * n + j] = from == SIZE_MAX || !b->scales ? 1 : b->scales[from * n + j];
     }
 }
 
@@ -48,6 +74,7 @@ static void loss_rows(void *arg, size_t i)
         .output = t->net.config.output,
         .n = t->net.config.outputs,
         .values = t->targets + at * t->net.config.outputs,
+        .scales = t->net.config.output == WEIR_NEGATIVE_BINOMIAL ? t->scales + at * t->net.config.outputs : NULL,
         .classes = t->classes + at,
         .class_weights = t->config.class_weights,
     };

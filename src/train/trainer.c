@@ -110,6 +110,7 @@ static size_t list_arrays(weir_trainer *t, struct weir__array list[MOST_ARRAYS])
     ARRAY(t->losses, R, sizeof(double));
     ARRAY(t->counts, R, sizeof(uint64_t));
     ARRAY(t->targets, softmax ? 0 : R * c->outputs, sizeof(float));
+    ARRAY(t->scales, c->output == WEIR_NEGATIVE_BINOMIAL ? R * c->outputs : 0, sizeof(float));
     ARRAY(t->classes, softmax ? R : 0, sizeof(uint32_t));
     ARRAY(t->class_weights, t->config.class_weights ? c->outputs : 0, sizeof(float));
     for (size_t i = 0; i < heads; i++) {

@@ -23,6 +23,7 @@ struct weir_trainer {
     double *losses;    /* [R] */
     uint64_t *counts;  /* [R] */
     float *targets;    /* [R][n] */
+    float *scales;     /* [R][n] of a negative binomial, else none */
     uint32_t *classes; /* [R] */
     float *class_weights; /* [n]; config.class_weights is it, or NULL */
     void *head_d[WEIR__MAX_HEAD]; /* [R][columns row of inputs] gradient by the input of each dense layer */

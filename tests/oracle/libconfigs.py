@@ -39,7 +39,7 @@ def some_config(random, k, unrolled):
             config["no_forget_gate"], config["coupled"] = True, False
     if random.random() < 0.8:
         config["outputs"] = int(random.integers(2, 6))
-        config["output"] = weir.OUTPUTS[k // 2 % 4]
+        config["output"] = weir.OUTPUTS[k // 2 % 6]
         config["dense"] = [(int(random.integers(1, 8)), choose(random, DENSE)) for _ in range(int(random.integers(0, 4)))]
     if random.random() < 0.3:
         config["readout"] = "final_state"

@@ -114,6 +114,10 @@ def head(config, weights, x):
         return sigmoid(x)
     if output == "gaussian":
         return np.concatenate([x[:, :n], softplus(x[:, n:]) + 1e-4], axis=1)
+    if output == "student_t":
+        return np.concatenate([x[:, :n], softplus(x[:, n : 2 * n]) + 1e-4, softplus(x[:, 2 * n :]) + 2.01], axis=1)
+    if output == "negative_binomial":
+        return softplus(x) + 1e-4
     return x
 
 

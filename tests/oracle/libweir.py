@@ -25,7 +25,7 @@ files = ctypes.CDLL(os.environ["WEIR_FORMAT_LIBRARY"]) if "WEIR_FORMAT_LIBRARY" 
 ACTIVATIONS = ["default", "identity", "relu", "leaky_relu", "prelu", "sigmoid", "tanh", "elu", "selu", "gelu", "gelu_tanh", "silu",
                "mish", "softplus", "scaled_tanh", "hard_sigmoid", "softsign"]
 DIRECTIONS = ["forward", "reverse", "both"]
-OUTPUTS = ["linear", "softmax", "logistic", "gaussian"]
+OUTPUTS = ["linear", "softmax", "logistic", "gaussian", "student_t", "negative_binomial"]
 READOUTS = ["every_step", "final_state"]
 INITS = ["glorot", "pytorch", "lecun", "he", "uniform"]
 OPTIMIZERS = ["adam", "adamw", "rmsprop", "sgd"]
@@ -64,7 +64,7 @@ class Tensor(ctypes.Structure):
 class Batch(ctypes.Structure):
     _fields_ = [("steps", c_size_t), ("rows", c_size_t)] + [
         (name, c_void_p) for name in ("x", "tokens", "lengths", "h0", "c0")
-    ] + [("carry", c_bool), ("targets", c_void_p), ("classes", c_void_p)]
+    ] + [("carry", c_bool), ("targets", c_void_p), ("classes", c_void_p), ("scales", c_void_p)]
 
 
 class TrainConfig(ctypes.Structure):

@@ -32,7 +32,7 @@ class Network(torch.nn.Module):
         self.class_weights = torch.tensor(config["class_weights"]) if "class_weights" in config else None
         self.lstm = torch.nn.LSTM(config["inputs"], config["hidden"], config["layers"], bidirectional=both, proj_size=projection)
         width, n = (2 if both else 1) * (projection or config["hidden"]), config["outputs"]
-        sizes = [width, *[units for units, _ in config.get("dense", [])], 2 * n if self.output == "gaussian" else n]
+        sizes = [width, *[units for units, _ in config.get("dense", [])], n * {"gaussian": 2, "student_t": 3, "negative_binomial": 2}.get(self.output, 1)]
         self.head = torch.nn.ModuleList(torch.nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
         for name, parameter in self.named_parameters():
             if "bias_hh" in name:  # Weir has one bias
@@ -61,6 +61,12 @@ class Network(torch.nn.Module):
         if self.output == "gaussian":
             mean, spread = z.chunk(2, -1)
             return torch.cat([mean, torch.nn.functional.softplus(spread) + 1e-4], -1)
+        if self.output == "student_t":
+            location, scale, freedom = z.chunk(3, -1)
+            positive = torch.nn.functional.softplus
+            return torch.cat([location, positive(scale) + 1e-4, positive(freedom) + 2.01], -1)
+        if self.output == "negative_binomial":
+            return torch.nn.functional.softplus(z) + 1e-4
         return z
 
     def loss(self, z, target):
@@ -72,13 +78,19 @@ class Network(torch.nn.Module):
         if self.output == "gaussian":
             mean, spread = self.meaning(z).chunk(2, -1)
             return torch.nn.functional.gaussian_nll_loss(mean, target, spread**2, eps=0) + 0.5 * math.log(2 * math.pi)
+        if self.output == "student_t":
+            location, scale, freedom = self.meaning(z).chunk(3, -1)
+            return -torch.distributions.StudentT(freedom, location, scale).log_prob(target).mean()
+        if self.output == "negative_binomial":
+            mean, shape = self.meaning(z).chunk(2, -1)
+            return -torch.distributions.NegativeBinomial(1 / shape, logits=torch.log(shape * mean)).log_prob(target).mean()
         return torch.nn.functional.mse_loss(z, target)
 
 
 def some_case(random, k):
     config = {"inputs": int(random.integers(1, 12)), "hidden": int(random.integers(2, 36)), "layers": 1 + k % 3,
               "direction": ["forward", "both"][k // 3 % 2], "no_peepholes": True, "outputs": int(random.integers(2, 8)),
-              "output": weir.OUTPUTS[k % 4], "readout": "final_state" if k % 5 == 3 else "every_step"}
+              "output": weir.OUTPUTS[k % 6], "readout": "final_state" if k % 5 == 3 else "every_step"}
     if k % 4 < 2 and k % 3:
         config["projection"] = int(random.integers(1, config["hidden"]))
     config["dense"] = [(int(random.integers(1, 16)), "tanh") for _ in range(k % 3)]
@@ -95,6 +107,8 @@ def some_case(random, k):
         arrays["classes"] = random.integers(0, config["outputs"], shape)
     elif config["output"] == "logistic":
         arrays["targets"] = random.integers(0, 2, shape + (config["outputs"],)).astype(float)
+    elif config["output"] == "negative_binomial":
+        arrays["targets"] = random.poisson(random.uniform(0, 20), shape + (config["outputs"],)).astype(float)
     else:
         arrays["targets"] = random.uniform(-1, 1, shape + (config["outputs"],))
     if config["output"] in ("softmax", "logistic") and k % 3 == 0:

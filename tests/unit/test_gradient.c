@@ -56,7 +56,7 @@ static weir_config config_number(uint32_t i)
         .no_forget_gate = i % 11 == 7,
         .coupled = i % 11 == 3,
         .outputs = 2 + below(2),
-        .output = (weir_output)(i % 4),
+        .output = (weir_output)((i + i / 6) % 6),
         .readout = i % 7 == 2 ? WEIR_FINAL_STATE : WEIR_EVERY_STEP,
         .init = WEIR_INIT_UNIFORM,
         .init_scale = i % 3 ? 0.4f : 0.8f, /* gates without a bound would blow up under larger weights */
@@ -85,7 +85,7 @@ static weir_config config_number(uint32_t i)
 }
 
 struct data {
-    float x[MOST], h0[MOST], c0[MOST], targets[MOST];
+    float x[MOST], h0[MOST], c0[MOST], targets[MOST], scales[MOST];
     uint32_t tokens[MOST], classes[MOST], lengths[16];
     weir_batch batch;
 };
@@ -96,11 +96,16 @@ static void fill(struct data *d, const weir_config *c, uint32_t i)
         d->x[j] = real_in(1.5f);
         d->h0[j] = real_in(0.5f);
         d->c0[j] = real_in(0.5f);
-        d->targets[j] = j % 13 == 5 ? NAN : c->output == WEIR_LOGISTIC ? (float)below(2) : real_in(1);
+        d->targets[j] = j % 13 == 5                           ? NAN
+                        : c->output == WEIR_LOGISTIC          ? (float)below(2)
+                        : c->output == WEIR_NEGATIVE_BINOMIAL ? (float)below(i % 7 ? 5 : 1000)
+                                                              : real_in(i % 5 ? 1 : 20);
+        d->scales[j] = 0.5f + (float)below(i % 7 ? 4 : 1000);
         d->tokens[j] = below(6); /* now and then one outside the vocabulary */
         d->classes[j] = below(c->outputs + (j % 9 == 0));
     }
     d->batch = (weir_batch){.steps = 2 + below(4), .rows = 1 + below(4), .targets = d->targets, .classes = d->classes};
+    d->batch.scales = c->output == WEIR_NEGATIVE_BINOMIAL && i % 5 ? d->scales : NULL;
     for (size_t r = 0; r < d->batch.rows; r++)
         d->lengths[r] = below((uint32_t)d->batch.steps + 1);
     d->lengths[0] = (uint32_t)d->batch.steps;

@@ -83,7 +83,7 @@ static size_t inputs_of(const struct shape *s, size_t layer)
 
 static size_t units_of(const struct shape *s, size_t head)
 {
-    return head < s->c->dense_layers ? s->c->dense[head].units : s->c->outputs * (s->c->output == WEIR_GAUSSIAN ? 2 : 1);
+    return head < s->c->dense_layers ? s->c->dense[head].units : s->c->outputs * (s->c->output == WEIR_STUDENT_T ? 3 : s->c->output >= WEIR_GAUSSIAN ? 2 : 1);
 }
 
 static size_t head_inputs(const struct shape *s, size_t head)

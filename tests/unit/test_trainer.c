@@ -123,27 +123,59 @@ static void other_losses_are_overfitted_too(void **state)
 {
     (void)state;
     float x[T * B * 2], targets[T * B * 2];
-    for (int output = WEIR_LINEAR; output <= WEIR_GAUSSIAN; output++)
+    for (int output = WEIR_LINEAR; output <= WEIR_NEGATIVE_BINOMIAL; output++)
         for (int readout = WEIR_EVERY_STEP; readout <= WEIR_FINAL_STATE; readout++) {
             if (output == WEIR_SOFTMAX)
                 continue;
             for (size_t i = 0; i < T * B * 2; i++) {
                 x[i] = real();
-                targets[i] = output == WEIR_LOGISTIC ? (float)(x[i] > 0) : i == 5 ? NAN : 0.5f * x[i];
+                targets[i] = output == WEIR_LOGISTIC ? (float)(x[i] > 0)
+                             : i == 5                        ? NAN
+                             : output == WEIR_NEGATIVE_BINOMIAL ? (float)(int)(20 + 20 * x[i])
+                                                             : 0.5f * x[i];
             }
             weir_model *m = model_of((weir_config){
                 .inputs = 2, .hidden = 16, .outputs = 2, .output = (weir_output)output, .readout = (weir_readout)readout});
-            weir_trainer *t = trainer_of(m, (weir_train_config){.rate = output == WEIR_GAUSSIAN ? 0.01f : 0.02f});
+            weir_trainer *t = trainer_of(m, (weir_train_config){.rate = output >= WEIR_GAUSSIAN ? 0.01f : 0.02f});
             weir_batch b = {.steps = T, .rows = B, .x = x, .targets = targets};
             weir_loss start;
             assert_int_equal(weir_trainer_evaluate(t, &b, &start, NULL), WEIR_OK);
             assert_int_equal(start.count, (readout ? B : T * B) * 2 - (output != WEIR_LOGISTIC));
             double end = train(t, &b, 250);
-            if (!(output == WEIR_GAUSSIAN ? end < mean(start) - 1 : end < 0.1 * mean(start)))
+            if (!(output >= WEIR_GAUSSIAN ? end < mean(start) - 1 : end < 0.1 * mean(start)))
                 fail_msg("output %d, readout %d: loss from %g to %g", output, readout, mean(start), end);
             weir_trainer_free(t);
             weir_model_free(m);
         }
+}
+
+static void a_negative_binomial_counts(void **state)
+{
+    (void)state;
+    float x[3] = {0.5f, -0.5f, 1}, counts[3] = {4, NAN, 0}, halves[3] = {8, NAN, 0}, twos[3] = {2, 2, 2}, bad[] = {-1, 0.5f, INFINITY};
+    weir_model *m = model_of((weir_config){.inputs = 1, .hidden = 4, .outputs = 1, .output = WEIR_NEGATIVE_BINOMIAL});
+    weir_trainer *t = trainer_of(m, (weir_train_config){.rate = 0.01f});
+    weir_batch b = {.steps = 3, .rows = 1, .x = x, .targets = counts};
+    weir_error err;
+    weir_loss plain, scaled;
+    assert_int_equal(weir_trainer_evaluate(t, &b, &plain, &err), WEIR_OK);
+    assert_int_equal(plain.count, 2);
+    b.scales = twos;
+    b.targets = halves;
+    assert_int_equal(weir_trainer_evaluate(t, &b, &scaled, &err), WEIR_OK);
+    assert_true(fabs(plain.sum - scaled.sum) > 1e-3); /* another mean, another count */
+    for (size_t i = 0; i < 3; i++) {
+        counts[2] = bad[i];
+        b.targets = counts;
+        assert_int_equal(weir_trainer_step(t, &b, NULL, &err), WEIR_E_ARGUMENT);
+        assert_non_null(strstr(err.text, "negative binomial counts"));
+    }
+    counts[2] = 0;
+    twos[0] = 0;
+    assert_int_equal(weir_trainer_step(t, &b, NULL, &err), WEIR_E_ARGUMENT);
+    assert_non_null(strstr(err.text, "scale 0 of row 0"));
+    weir_trainer_free(t);
+    weir_model_free(m);
 }
 
 /* ---- Schedules ---- */
@@ -834,6 +866,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_optimizer_overfits_a_tiny_task),
         cmocka_unit_test(other_losses_are_overfitted_too),
+        cmocka_unit_test(a_negative_binomial_counts),
         cmocka_unit_test(the_cosine_schedule_warms_up_and_ends_at_0),
         cmocka_unit_test(the_constant_schedule_is_constant_and_clip_holds),
         cmocka_unit_test(the_rate_can_be_set_between_updates),
