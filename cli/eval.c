@@ -84,8 +84,9 @@ static int eval_text(const options *o, const weir_model *model, const json_t *no
                 (unsigned long long)r.unknown, r.an_unknown);
     double loss = r.loss.sum / (double)r.loss.count;
     if (o->json)
-        return finish_json(json_pack("{s:s, s:o, s:o, s:o, s:I, s:I}", "task", "text", "loss", number_json(loss), "bits", number_json(loss / log(2)),
-                                    "perplexity", number_json(exp(loss)), "count", (json_int_t)r.loss.count, "unknown", (json_int_t)r.unknown));
+        return finish_json(json_pack("{s:s, s:o, s:o, s:o, s:I, s:I}", "task", "text", "loss", number_json(loss), "bits",
+                                     number_json(loss / log(2)), "perplexity", number_json(exp(loss)), "count",
+                                     (json_int_t)r.loss.count, "unknown", (json_int_t)r.unknown));
     printf("loss        %.4f nats a byte\nbits        %.4f a byte\nperplexity  %.3f\ncounted     %llu bytes\n", loss, loss / log(2), exp(loss),
            (unsigned long long)r.loss.count);
     return finish_output();

@@ -37,7 +37,8 @@ static json_t *confusion_json(const evaluation *e)
     json_t *all = json_array();
     for (size_t i = 0; i < n; i++)
         if (multi(e->r))
-            json_array_append_new(all, json_pack("[o, o]", row_json(e->s->confusion + 4 * i, 2), row_json(e->s->confusion + 4 * i + 2, 2)));
+            json_array_append_new(
+                all, json_pack("[o, o]", row_json(e->s->confusion + 4 * i, 2), row_json(e->s->confusion + 4 * i + 2, 2)));
         else
             json_array_append_new(all, row_json(e->s->confusion + i * n, n));
     return all;
@@ -48,9 +49,9 @@ static json_t *scores_json(const evaluation *e)
     json_t *all = json_array();
     for (size_t j = 0; j < e->r->classes; j++) {
         const labels_class_score *c = e->s->of + j;
-        json_array_append_new(all, json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "name", e->r->class_name[j], "support", (json_int_t)c->support,
-                                             "precision", number_json(c->precision), "recall", number_json(c->recall), "f1",
-                                             number_json(c->f1), "auc", number_json(c->auc)));
+        json_array_append_new(all, json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "name", e->r->class_name[j], "support",
+                                             (json_int_t)c->support, "precision", number_json(c->precision), "recall",
+                                             number_json(c->recall), "f1", number_json(c->f1), "auc", number_json(c->auc)));
     }
     return all;
 }
@@ -60,11 +61,12 @@ static int print_as_json(const evaluation *e)
     json_t *names = json_array();
     for (size_t i = 0; i < e->r->classes; i++)
         json_array_append_new(names, json_string(e->r->class_name[i]));
-    json_t *all = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "task", "labels", "head", labels_heads[e->r->head],
-                            e->r->each_row ? "rows" : "sequences", (json_int_t)e->s->items, "unlabelled", (json_int_t)e->r->unlabelled,
-                            "unknown", (json_int_t)e->r->unknown, "loss", number_json(e->s->loss), "accuracy", number_json(e->s->accuracy),
-                            "balanced_accuracy", number_json(e->s->balanced_accuracy), "macro_f1", number_json(e->s->macro_f1), "micro_f1",
-                            number_json(e->s->micro_f1), "auc", number_json(e->s->auc));
+    json_t *all =
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "task", "labels", "head", labels_heads[e->r->head],
+                  e->r->each_row ? "rows" : "sequences", (json_int_t)e->s->items, "unlabelled", (json_int_t)e->r->unlabelled,
+                  "unknown", (json_int_t)e->r->unknown, "loss", number_json(e->s->loss), "accuracy", number_json(e->s->accuracy),
+                  "balanced_accuracy", number_json(e->s->balanced_accuracy), "macro_f1", number_json(e->s->macro_f1), "micro_f1",
+                  number_json(e->s->micro_f1), "auc", number_json(e->s->auc));
     if (multi(e->r))
         json_object_set_new(all, "label_accuracy", number_json(e->s->label_accuracy));
     json_object_set_new(all, "classes", names);
@@ -215,17 +217,21 @@ static void write_matrix(FILE *f, const char *data, const evaluation *e)
     fprintf(f, "set xrange [-0.5:%g]\nset yrange [%g:-0.5]\n", (double)across - 0.5, (double)n - 0.5);
     fprintf(f, "plot %s index 0 using 2:1:3 with image", data);
     if (n <= 12) /* more would not be read */
-        fprintf(f, ", \\\n     '' index 0 using 2:1:(sprintf('%%d', $4)):($3 > 0.55 ? 0xffffff : 0x222222) with labels tc rgb variable");
+        fprintf(
+            f,
+            ", \\\n     '' index 0 using 2:1:(sprintf('%%d', $4)):($3 > 0.55 ? 0xffffff : 0x222222) with labels tc rgb variable");
     fputc('\n', f);
 }
 
 static void write_curves(FILE *f, const char *data, const evaluation *e)
 {
     size_t index = 1;
-    fputs("set origin 0.52, 0\nset size 0.48, 1\nset border 3\nset xtics auto\nset ytics auto\nset xtics 0.2\nset ytics 0.2\nset tics scale 0.5\n"
+    fputs("set origin 0.52, 0\nset size 0.48, 1\nset border 3\nset xtics auto\nset ytics auto\nset xtics 0.2\nset ytics 0.2\nset "
+          "tics scale 0.5\n"
           "set grid ytics xtics lc rgb '#e4e4e4'\nset key bottom right noenhanced\n",
           f);
-    fputs("set title 'ROC curves'\nset xlabel 'share of the others taken for it'\nset ylabel 'share found'\nset xrange [0:1]\nset yrange [0:1]\n"
+    fputs("set title 'ROC curves'\nset xlabel 'share of the others taken for it'\nset ylabel 'share found'\nset xrange "
+          "[0:1]\nset yrange [0:1]\n"
           "plot x with lines lc rgb '#aaaaaa' dt 2 notitle",
           f);
     for (size_t j = 0; j < e->r->classes; j++) {
@@ -252,8 +258,8 @@ static void warn(const eval_labels_options *o, const labels_result *r)
 {
     const char *items = r->each_row ? "rows" : "sequences";
     if (r->unknown)
-        fprintf(stderr, "weir: %s has %zu labels that the model does not know, such as \"%s\"; they are not counted\n", o->data, r->unknown,
-                r->first_unknown);
+        fprintf(stderr, "weir: %s has %zu labels that the model does not know, such as \"%s\"; they are not counted\n", o->data,
+                r->unknown, r->first_unknown);
     if (r->unlabelled)
         fprintf(stderr, "weir: %s has %zu %s without a label; they are not counted\n", o->data, r->unlabelled, items);
 }
@@ -274,7 +280,8 @@ int eval_labels(const eval_labels_options *o, const weir_model *model)
     labels_score *s = NULL;
     weir_error err;
     int status;
-    if (table_read(&t, o->data, &err) || labels_classify(&r, model, t, o->from, o->threshold, &err) || labels_measure(&s, r, &err))
+    if (table_read(&t, o->data, &err) || labels_classify(&r, model, t, o->from, o->threshold, &err) ||
+        labels_measure(&s, r, &err))
         status = complain("%s", err.text);
     else if (!r->labelled && r->unknown)
         status = complain("%s has no label that the model knows; one of its own is \"%s\"", o->data, r->first_unknown);

@@ -15,8 +15,8 @@ static const char *const forecasters[FORECASTERS] = {"weir", "last value", "seas
 static json_t *score_json(const series_score *s, size_t horizon, bool rolling)
 {
     json_t *o = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "horizon", (json_int_t)horizon, "points",
-                          (json_int_t)s->points, "rmse", number_json(s->rmse[OF_MODEL]), "mae", number_json(s->mae[OF_MODEL]), "last_rmse",
-                          number_json(s->rmse[OF_LAST]), "last_mae", number_json(s->mae[OF_LAST]), "seasonal_rmse",
+                          (json_int_t)s->points, "rmse", number_json(s->rmse[OF_MODEL]), "mae", number_json(s->mae[OF_MODEL]),
+                          "last_rmse", number_json(s->rmse[OF_LAST]), "last_mae", number_json(s->mae[OF_LAST]), "seasonal_rmse",
                           number_json(s->rmse[OF_SEASON]), "seasonal_mae", number_json(s->mae[OF_SEASON]), "coverage",
                           number_json(s->coverage), "loss", number_json(s->loss));
     if (!horizon)
@@ -55,8 +55,8 @@ static json_t *result_json(const series_backtest_result *r, bool rolling)
             json_object_set_new(target, "overall", score_json(score + r->horizon, 0, true));
         json_array_append_new(all, target);
     }
-    json_t *o = json_pack("{s:s, s:I, s:I, s:b, s:i, s:o}", "task", "series", "first", (json_int_t)r->first, "rows", (json_int_t)r->rows,
-                          "held_out", r->held_out, "period", (int)r->period, "targets", all);
+    json_t *o = json_pack("{s:s, s:I, s:I, s:b, s:i, s:o}", "task", "series", "first", (json_int_t)r->first, "rows",
+                          (json_int_t)r->rows, "held_out", r->held_out, "period", (int)r->period, "targets", all);
     if (rolling) {
         json_object_set_new(o, "origins", json_integer((json_int_t)r->origins));
         json_object_set_new(o, "series", json_integer((json_int_t)r->series));
@@ -68,14 +68,15 @@ static json_t *result_json(const series_backtest_result *r, bool rolling)
 
 static void print_score(const series_score *s, size_t horizon)
 {
-    printf("%7zu %7zu %11.4g %11.4g %11.4g %11.4g %8.1f %%\n", horizon, s->points, s->rmse[OF_MODEL], s->mae[OF_MODEL], s->rmse[OF_LAST],
-           s->rmse[OF_SEASON], 100 * s->coverage);
+    printf("%7zu %7zu %11.4g %11.4g %11.4g %11.4g %8.1f %%\n", horizon, s->points, s->rmse[OF_MODEL], s->mae[OF_MODEL],
+           s->rmse[OF_LAST], s->rmse[OF_SEASON], 100 * s->coverage);
 }
 
 static void print_rolling_row(const series_score *s, const char *horizon)
 {
-    printf("%7s %7zu %10.4g %10.4g %10.4g %8.3g %8.3g %8.3g %10.4g %7.1f %%\n", horizon, s->points, s->crps[OF_MODEL], s->crps[OF_LAST],
-           s->crps[OF_SEASON], s->mase[OF_MODEL], s->mase[OF_LAST], s->mase[OF_SEASON], s->rmse[OF_MODEL], 100 * s->level_coverage[2]);
+    printf("%7s %7zu %10.4g %10.4g %10.4g %8.3g %8.3g %8.3g %10.4g %7.1f %%\n", horizon, s->points, s->crps[OF_MODEL],
+           s->crps[OF_LAST], s->crps[OF_SEASON], s->mase[OF_MODEL], s->mase[OF_LAST], s->mase[OF_SEASON], s->rmse[OF_MODEL],
+           100 * s->level_coverage[2]);
 }
 
 static void print_rolling(const series_backtest_result *r, size_t i)
@@ -91,8 +92,8 @@ static void print_rolling(const series_backtest_result *r, size_t i)
     printf("\n%-14s %10s %10s %10s %10s\n", "all horizons", "CRPS", "MASE", "rmse", "mae");
     for (int which = 0; which < FORECASTERS; which++)
         if (isfinite(all->rmse[which]))
-            printf("%-14s %10.4g %10.4g %10.4g %10.4g\n", forecasters[which], all->crps[which], all->mase[which], all->rmse[which],
-                   all->mae[which]);
+            printf("%-14s %10.4g %10.4g %10.4g %10.4g\n", forecasters[which], all->crps[which], all->mase[which],
+                   all->rmse[which], all->mae[which]);
     printf("inside the intervals of");
     for (size_t l = 0; l < SERIES_LEVELS; l++)
         printf("%s %g %%: %.1f %%", l ? "," : "", 100 * series_level[l], 100 * all->level_coverage[l]);
@@ -125,7 +126,8 @@ static void print_tables(const series_backtest_result *r, const char *data, bool
 static void write_data(FILE *f, const void *what)
 {
     const series_backtest_result *r = what;
-    fprintf(f, "# row value mean and quantiles 0.05 0.25 0.5 0.75 0.95: forecasts of %s, a blank line between origins\n", r->target[0]);
+    fprintf(f, "# row value mean and quantiles 0.05 0.25 0.5 0.75 0.95: forecasts of %s, a blank line between origins\n",
+            r->target[0]);
     for (size_t k = 0; k < r->fans; k++) {
         const series_fan *p = r->fan + k;
         fprintf(f, "%s%zu %.9g %.9g", p->begins && k ? "\n" : "", p->row + 1, p->value, p->mean);
@@ -148,7 +150,8 @@ static void write_script(FILE *f, const char *data, const void *what)
         if (*p == '"' || *p == '\\')
             *p = '_';
     fprintf(f,
-            "set multiplot layout 2, 1\nset ylabel \"%s\" noenhanced\nset xlabel 'row'\nset key top left horizontal\nset offsets 0, 0, graph 0.15, graph 0.02\n"
+            "set multiplot layout 2, 1\nset ylabel \"%s\" noenhanced\nset xlabel 'row'\nset key top left horizontal\nset offsets "
+            "0, 0, graph 0.15, graph 0.02\n"
             "plot %s index 0 using 1:4:8 with filledcurves fc rgb '#f8e2cf' title '90 %%', \\\n"
             "     '' index 0 using 1:5:7 with filledcurves fc rgb '#f0bf97' title '50 %%', \\\n"
             "     '' index 0 using 1:6 with lines lw 1.5 lc rgb '#d1691f' title 'median', \\\n"

@@ -143,6 +143,8 @@ def peer(kind, x, first, s):
             low, high = BACK[s["transform"]](m - 1.6448536 * d), BACK[s["transform"]](m + 1.6448536 * d)
             miss = x[row] - expected(m, d, s["transform"])
             scores.append((crps(m, d, x[row], s["transform"]), abs(miss) / scale, miss**2, low <= x[row] <= high))
+    if len(scores) != s["points"]:
+        sys.exit(f"{len(scores)} forecasts are not the {s['points']} of weir eval")
     c, a, r, i = np.mean(np.array(scores, float), axis=0)
     return dict(crps=c, mase=a, rmse=math.sqrt(r), coverage=i)
 
@@ -179,7 +181,7 @@ def main():
         s = dict(SERIES[name])
         runs = [weir(args, name, s, seed) for seed in range(1, args.seeds + 1)]
         alls = [r["targets"][0]["overall"] for r in runs]
-        s["scale_lag"] = max(1, runs[0]["period"])
+        s.update(scale_lag=max(1, runs[0]["period"]), points=alls[0]["points"])
         print(f"\n{name}: {runs[0]['origins']} origins, {alls[0]['points']} forecasts\n\n| | CRPS | MASE | RMSE | inside 90 % |\n|---|---|---|---|---|", flush=True)
         print("| Weir |", " | ".join(spread([a[k] * f for a in alls], form) for k, f, form in
                                    (("crps", 1, "{:.3g}"), ("mase", 1, "{:.3f}"), ("rmse", 1, "{:.3g}"))),

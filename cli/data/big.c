@@ -30,15 +30,16 @@ int data_temporary(const char *what, weir_error *err)
     if (fd >= 0)
         unlink(name); /* the file lives as long as it is open or mapped */
     else
-        data_fail(err, WEIR_E_IO, "there can be no temporary file for %s in %s: %s; set TMPDIR to another folder", what, folder(), strerror(errno));
+        data_fail(err, WEIR_E_IO, "there can be no temporary file for %s in %s: %s; set TMPDIR to another folder", what, folder(),
+                  strerror(errno));
     free(name);
     return fd;
 }
 
 weir_status data_temporary_full(const char *what, uint64_t bytes, int reason, weir_error *err)
 {
-    return data_fail(err, WEIR_E_IO, "the temporary file for %s cannot hold %llu MiB in %s: %s; set TMPDIR to a folder with room", what,
-                     (unsigned long long)(bytes >> 20), folder(), strerror(reason));
+    return data_fail(err, WEIR_E_IO, "the temporary file for %s cannot hold %llu MiB in %s: %s; set TMPDIR to a folder with room",
+                     what, (unsigned long long)(bytes >> 20), folder(), strerror(reason));
 }
 
 /* Blocks are taken before they are mapped: a page that a full disk could not hold would end the program. */

@@ -128,7 +128,8 @@ static weir_status take_row(reader *r)
     table *t = r->t;
     weir_status status = r->rows == 0 ? begin_columns(t, r->in_row, r->err) : WEIR_OK;
     if (!status && r->in_row != t->columns)
-        return data_fail(r->err, WEIR_E_FORMAT, "%s, line %zu: %zu fields where the header has %zu", t->path, r->line, r->in_row, t->columns);
+        return data_fail(r->err, WEIR_E_FORMAT, "%s, line %zu: %zu fields where the header has %zu", t->path, r->line, r->in_row,
+                         t->columns);
     table_place p = {r->row_text, r->line};
     if (!status)
         status = big_append(&t->places, &p, sizeof p, t->path, r->err);
@@ -164,7 +165,8 @@ static void parse_piece(reader *r, struct csv_parser *parser, const char *bytes,
         const char *end = memchr(bytes + at, '\n', size - at);
         size_t n = end ? (size_t)(end - bytes) + 1 - at : size - at;
         if (csv_parse(parser, bytes + at, n, on_field, on_row, r) != n && !r->status)
-            r->status = data_fail(r->err, WEIR_E_FORMAT, "%s, line %zu: a quote stands in the middle of a field", r->t->path, r->line);
+            r->status =
+                data_fail(r->err, WEIR_E_FORMAT, "%s, line %zu: a quote stands in the middle of a field", r->t->path, r->line);
         r->line += end != NULL;
         at += n;
     }
@@ -298,7 +300,8 @@ weir_status table_in_order(table **out, const table *t, const size_t *order, wei
 {
     *out = calloc(1, sizeof **out);
     table *o = *out;
-    weir_status status = o && (o->path = strdup(t->path)) && (o->column = calloc(t->columns, sizeof *o->column)) ? WEIR_OK : data_no_memory(err);
+    weir_status status =
+        o && (o->path = strdup(t->path)) && (o->column = calloc(t->columns, sizeof *o->column)) ? WEIR_OK : data_no_memory(err);
     if (!status) {
         o->rows = t->rows;
         o->columns = t->columns;

@@ -19,16 +19,16 @@ typedef enum table_kind { TABLE_NUMBER, TABLE_TEXT, TABLE_MISSING } table_kind;
 typedef struct table_column {
     const char *name;
     table_kind kind;
-    size_t missing;     /* values that are missing */
-    double *number;     /* (rows), NaN where missing; only in a column of numbers */
+    size_t missing; /* values that are missing */
+    double *number; /* (rows), NaN where missing; only in a column of numbers */
 } table_column;
 
 typedef struct table {
     char *path;
     size_t rows, columns;
     table_column *column;
-    const char *values;               /* the rest is private */
-    const struct table_place *place;  /* (rows) */
+    const char *values;              /* the rest is private */
+    const struct table_place *place; /* (rows) */
     big text, places, numbers;
 } table;
 

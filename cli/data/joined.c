@@ -94,7 +94,8 @@ static weir_status check_size(const joined_file *f, int fd, weir_error *err)
 {
     struct stat st;
     if (!f->copied && (fd < 0 ? stat(f->path, &st) : fstat(fd, &st)) == 0 && (uint64_t)st.st_size != f->size)
-        return data_fail(err, WEIR_E_IO, "%s has changed from %llu to %llu bytes while it is read; start again when it stays as it is", f->path,
+        return data_fail(err, WEIR_E_IO,
+                         "%s has changed from %llu to %llu bytes while it is read; start again when it stays as it is", f->path,
                          (unsigned long long)f->size, (unsigned long long)st.st_size);
     return WEIR_OK;
 }

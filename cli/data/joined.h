@@ -6,10 +6,10 @@
 #include <weir.h>
 
 typedef struct joined_file {
-    const char *path; /* the caller's */
-    int fd;           /* negative: opened for each read */
+    const char *path;     /* the caller's */
+    int fd;               /* negative: opened for each read */
     uint64_t first, size; /* its place in the whole */
-    bool copied;      /* what can only be read once is copied to a temporary file */
+    bool copied;          /* what can only be read once is copied to a temporary file */
 } joined_file;
 
 /* Begins as {0}. */

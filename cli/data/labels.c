@@ -20,7 +20,7 @@ struct labels {
     big data_memory;
     size_t train, batch;
     uint64_t seed;
-    size_t *order; /* of the training sequences, shuffled anew each epoch */
+    size_t *order;     /* of the training sequences, shuffled anew each epoch */
     uint32_t shuffled; /* the epoch whose order it is */
     float *x;
     uint32_t *lengths, *classes;
@@ -133,7 +133,7 @@ static weir_status valid_get(void *ctx, uint32_t epoch, size_t index, weir_batch
 static void count_item(const truth *y, size_t item, double *yes, double *no)
 {
     for (size_t j = 0; j < y->names.count; j++) {
-        int flag = y->head == LABELS_MULTI ? y->flag[item * y->names.count + j]
+        int flag = y->head == LABELS_MULTI        ? y->flag[item * y->names.count + j]
                    : y->class[item] == UINT32_MAX ? -1
                                                   : (int)(y->class[item] == j);
         yes[j] += flag == 1;
@@ -174,9 +174,10 @@ static weir_status read_weights(const labels *l, const char *list, double *weigh
         double value = colon ? strtod(colon + 1, &end) : 0;
         size_t j = 0;
         if (!colon || end == colon + 1 || *end || !(value >= 0 && value <= 1e30))
-            status = data_fail(err, WEIR_E_ARGUMENT,
-                               "--class-weights takes balanced, none, or a number from 0 to 1e30 for each label, as a:2,b:0.5; \"%s\" is none",
-                               part);
+            status = data_fail(
+                err, WEIR_E_ARGUMENT,
+                "--class-weights takes balanced, none, or a number from 0 to 1e30 for each label, as a:2,b:0.5; \"%s\" is none",
+                part);
         else {
             *colon = 0;
             while (j < l->y.names.count && strcmp(l->y.names.name[j], part) != 0)
@@ -205,11 +206,13 @@ static weir_status weigh(labels *l, const char *wish, const double *yes, const d
         balance(l, yes, no, weight);
     else if (!status)
         status = read_weights(l, wish, weight, err);
-    if (!status && l->y.head == LABELS_BINARY && strcmp(wish, "balanced") != 0) { /* one output: what counts is the second against the first */
+    if (!status && l->y.head == LABELS_BINARY &&
+        strcmp(wish, "balanced") != 0) { /* one output: what counts is the second against the first */
         if (weight[0] > 0)
             weight[1] /= weight[0];
         else
-            status = data_fail(err, WEIR_E_ARGUMENT, "--class-weights: the weight of \"%s\" must not be 0 in a binary head", l->y.names.name[0]);
+            status = data_fail(err, WEIR_E_ARGUMENT, "--class-weights: the weight of \"%s\" must not be 0 in a binary head",
+                               l->y.names.name[0]);
     }
     for (size_t j = 0; j < n && !status; j++)
         l->class_weights[j] = (float)weight[l->y.head == LABELS_BINARY ? 1 : j];
@@ -230,11 +233,13 @@ static weir_status check_training(const labels *l, const table *t, const double 
         told |= yes[j] > 0 || no[j] > 0;
     }
     if (!told)
-        return data_fail(err, WEIR_E_FORMAT, "%s: none of the %zu sequences that train has a label; choose another --split or --label", t->path,
+        return data_fail(err, WEIR_E_FORMAT,
+                         "%s: none of the %zu sequences that train has a label; choose another --split or --label", t->path,
                          l->train);
     if (seen == 1 && l->y.head != LABELS_MULTI)
         return data_fail(err, WEIR_E_FORMAT,
-                         "%s: the first %zu of its %zu sequences, which train, have one label only, \"%s\"; mix the order of the sequences, or "
+                         "%s: the first %zu of its %zu sequences, which train, have one label only, \"%s\"; mix the order of the "
+                         "sequences, or "
                          "choose another --split",
                          t->path, l->train, l->s.count, l->y.names.name[last]);
     return WEIR_OK;
@@ -259,8 +264,8 @@ static weir_status split(labels *l, const table *t, const labels_options *o, wei
 {
     enum { LEAST_SEQUENCES = 4 };
     if (l->s.count < LEAST_SEQUENCES)
-        return data_fail(err, WEIR_E_FORMAT, "%s has %zu sequences; at least %d are needed to train and to validate", t->path, l->s.count,
-                         (int)LEAST_SEQUENCES);
+        return data_fail(err, WEIR_E_FORMAT, "%s has %zu sequences; at least %d are needed to train and to validate", t->path,
+                         l->s.count, (int)LEAST_SEQUENCES);
     l->train = (size_t)((o->split > 0 ? o->split : 0.8) * (double)l->s.count);
     l->train = l->train < 1 ? 1 : l->train == l->s.count ? l->s.count - 1 : l->train;
     l->batch = o->batch ? o->batch : 32;
@@ -323,10 +328,11 @@ static void describe_head(const labels *l, bool asked, char *text, size_t size)
         snprintf(text, size, "head: binary, one sigmoid for \"%s\" against \"%s\": %s", l->y.names.name[1], l->y.names.name[0],
                  why ? why : "there are two labels");
     else if (l->y.head == LABELS_SOFTMAX)
-        snprintf(text, size, "head: softmax, one of %zu classes for each %s: %s", n, item, why ? why : "there are more than two labels");
+        snprintf(text, size, "head: softmax, one of %zu classes for each %s: %s", n, item,
+                 why ? why : "there are more than two labels");
     else
         snprintf(text, size, "head: multilabel, %zu sigmoids, any of %zu labels for each %s: %s", n, n, item,
-                 why                       ? why
+                 why                      ? why
                  : l->y.columns.count > 1 ? "there are several columns of labels"
                                           : "some values hold ; or |");
 }
@@ -335,9 +341,9 @@ static void describe(labels *l, const table *t, bool asked)
 {
     char *text = l->summary;
     size_t size = sizeof l->summary;
-    size_t used = (size_t)snprintf(text, size, "labels: %zu sequences of up to %zu steps, %zu %s; %zu train, %zu validate\n", l->s.count,
-                                   l->s.longest, l->y.names.count, l->y.head == LABELS_MULTI ? "labels" : "classes", l->train,
-                                   l->s.count - l->train);
+    size_t used = (size_t)snprintf(text, size, "labels: %zu sequences of up to %zu steps, %zu %s; %zu train, %zu validate\n",
+                                   l->s.count, l->s.longest, l->y.names.count, l->y.head == LABELS_MULTI ? "labels" : "classes",
+                                   l->train, l->s.count - l->train);
     describe_head(l, asked, text + used, size - used);
     used = strlen(text);
     if (l->class_weights)

@@ -25,13 +25,13 @@ typedef enum labels_head {
 extern const char *const labels_heads[];
 
 typedef struct labels_options {
-    const char *id, *label; /* column names; default as above. label: one, or several of 0 and 1 by commas */
-    labels_head head;       /* LABELS_AUTO: by the labels */
-    bool each_row;          /* every row has a label of its own */
+    const char *id, *label;    /* column names; default as above. label: one, or several of 0 and 1 by commas */
+    labels_head head;          /* LABELS_AUTO: by the labels */
+    bool each_row;             /* every row has a label of its own */
     const char *class_weights; /* "balanced", "none" (default), or "NAME:WEIGHT,..." */
-    double split;           /* share of the sequences, in order of their first row, that train; the others validate; default 0.8 */
-    uint32_t batch;         /* sequences in a batch; default 32 */
-    uint64_t seed;          /* of the order of the sequences; default 1 */
+    double split;   /* share of the sequences, in order of their first row, that train; the others validate; default 0.8 */
+    uint32_t batch; /* sequences in a batch; default 32 */
+    uint64_t seed;  /* of the order of the sequences; default 1 */
 } labels_options;
 
 typedef struct labels labels;
@@ -53,30 +53,31 @@ typedef struct labels_result {
     labels_head head;
     bool each_row, by_columns; /* by_columns: several columns of 0 and 1 */
     size_t sequences, items, classes;
-    const char **class_name;   /* (classes) */
-    const char **id;           /* (items) */
-    size_t *step;              /* (items) row of its sequence, from 1 */
-    float *probability;        /* (items, classes); of a binary head both */
-    size_t *best;              /* (items) the answer; not of a multi-label head */
-    size_t *truth;             /* (items) the label in the table; SIZE_MAX where missing or unknown to the model */
-    signed char *answer;       /* (items, classes) 1 or 0; only of a multi-label head */
-    signed char *given;        /* (items, classes) what the table says: 1, 0, or -1 for nothing */
+    const char **class_name;     /* (classes) */
+    const char **id;             /* (items) */
+    size_t *step;                /* (items) row of its sequence, from 1 */
+    float *probability;          /* (items, classes); of a binary head both */
+    size_t *best;                /* (items) the answer; not of a multi-label head */
+    size_t *truth;               /* (items) the label in the table; SIZE_MAX where missing or unknown to the model */
+    signed char *answer;         /* (items, classes) 1 or 0; only of a multi-label head */
+    signed char *given;          /* (items, classes) what the table says: 1, 0, or -1 for nothing */
     size_t labelled, unlabelled; /* items with a label that the model knows; without any label in the table */
-    size_t unknown;            /* labels in the table that the model does not know */
-    const char *first_unknown; /* one of them */
-    void *memory;              /* private */
+    size_t unknown;              /* labels in the table that the model does not know */
+    const char *first_unknown;   /* one of them */
+    void *memory;                /* private */
 } labels_result;
 
 /* Classifies every sequence of the table; the label column may be absent. `first` in [0, 1): the share of the sequences, from the start,
  * to leave out. A sigmoid says yes from `threshold` on. */
-weir_status labels_classify(labels_result **out, const weir_model *model, const table *t, double first, double threshold, weir_error *err);
+weir_status labels_classify(labels_result **out, const weir_model *model, const table *t, double first, double threshold,
+                            weir_error *err);
 void labels_result_free(labels_result *r);
 
 /* Of one class against all others, or of one label; NaN where it is not defined. */
 typedef struct labels_class_score {
-    size_t support;                /* items that have it */
-    double precision, recall, f1;  /* not defined if none was answered; none is there; neither */
-    double auc;                    /* area under the ROC curve, ties counting half; not defined if all have it, or none */
+    size_t support;               /* items that have it */
+    double precision, recall, f1; /* not defined if none was answered; none is there; neither */
+    double auc;                   /* area under the ROC curve, ties counting half; not defined if all have it, or none */
 } labels_class_score;
 
 typedef struct labels_score {
@@ -89,7 +90,8 @@ typedef struct labels_score {
     double micro_f1;          /* over all classes together */
     double auc;               /* binary: of the second class; else the mean of the classes where it is defined */
     labels_class_score *of;   /* (classes) */
-    size_t *confusion;        /* (classes, classes) row: truth, column: answer; multi-label (classes, 4): of each label no said no, no said
+    size_t
+        *confusion; /* (classes, classes) row: truth, column: answer; multi-label (classes, 4): of each label no said no, no said
                                  yes, yes said no, yes said yes */
 } labels_score;
 

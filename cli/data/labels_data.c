@@ -174,8 +174,8 @@ weir_status sequences_find(sequences *s, const table *t, size_t id, weir_error *
     return WEIR_OK;
 }
 
-void sequences_put(const sequence *list, const size_t *pick, size_t count, size_t steps, const float *data, size_t width, float *x,
-                   uint32_t *lengths)
+void sequences_put(const sequence *list, const size_t *pick, size_t count, size_t steps, const float *data, size_t width,
+                   float *x, uint32_t *lengths)
 {
     memset(x, 0, steps * count * width * sizeof *x);
     for (size_t w = 0; w < count; w++) {
@@ -269,10 +269,11 @@ static weir_status text_of(const table *t, const sequence *s, size_t column, con
         for (size_t row = s->run[i].first; row < s->run[i].first + s->run[i].rows; row++) {
             const char *now = table_text(t, column, row);
             if (*now && **text && strcmp(now, *text) != 0)
-                return data_fail(err, WEIR_E_FORMAT,
-                                 "%s, line %zu: sequence \"%s\" has the label \"%s\" here and \"%s\" before; if each row has a label of its "
-                                 "own, say --each-row",
-                                 t->path, table_line(t, row), s->id, now, *text);
+                return data_fail(
+                    err, WEIR_E_FORMAT,
+                    "%s, line %zu: sequence \"%s\" has the label \"%s\" here and \"%s\" before; if each row has a label of its "
+                    "own, say --each-row",
+                    t->path, table_line(t, row), s->id, now, *text);
             if (*now)
                 *text = now;
         }
@@ -281,7 +282,8 @@ static weir_status text_of(const table *t, const sequence *s, size_t column, con
 
 /* Calls `take` with the text of every item in one column of labels. */
 static weir_status walk(truth *y, const table *t, const sequences *s, size_t k,
-                        weir_status (*take)(truth *y, const table *t, size_t k, size_t item, const char *text, weir_error *err), weir_error *err)
+                        weir_status (*take)(truth *y, const table *t, size_t k, size_t item, const char *text, weir_error *err),
+                        weir_error *err)
 {
     size_t column = y->columns.column[k], items = y->each_row ? t->rows : s->count;
     weir_status status = WEIR_OK;
@@ -330,7 +332,8 @@ static weir_status names_of_columns(truth *y, const table *t, weir_error *err)
     for (size_t k = 0; k < y->columns.count; k++) {
         const table_column *c = t->column + y->columns.column[k];
         if (c->kind == TABLE_TEXT)
-            return data_fail(err, WEIR_E_FORMAT, "%s: column \"%s\" holds other things than 0 and 1, which several columns of labels must hold",
+            return data_fail(err, WEIR_E_FORMAT,
+                             "%s: column \"%s\" holds other things than 0 and 1, which several columns of labels must hold",
                              t->path, c->name);
         if (!insert(&y->names, k, c->name, strlen(c->name)))
             return data_no_memory(err);
@@ -350,7 +353,8 @@ weir_status truth_names(truth *y, const table *t, const sequences *s, weir_error
 {
     if (y->columns.count > 1) {
         if (y->head != LABELS_AUTO && y->head != LABELS_MULTI)
-            return data_fail(err, WEIR_E_ARGUMENT, "several columns of labels need --head multilabel; for another head name one column");
+            return data_fail(err, WEIR_E_ARGUMENT,
+                             "several columns of labels need --head multilabel; for another head name one column");
         y->head = LABELS_MULTI;
         return names_of_columns(y, t, err);
     }
@@ -363,8 +367,8 @@ weir_status truth_names(truth *y, const table *t, const sequences *s, weir_error
     if (status)
         return status;
     if (y->names.count < (y->head == LABELS_MULTI ? 1u : 2u))
-        return data_fail(err, WEIR_E_FORMAT, "%s has %zu different labels in column \"%s\"; at least %d needed", t->path, y->names.count,
-                         y->columns.name[0], y->head == LABELS_MULTI ? 1 : 2);
+        return data_fail(err, WEIR_E_FORMAT, "%s has %zu different labels in column \"%s\"; at least %d needed", t->path,
+                         y->names.count, y->columns.name[0], y->head == LABELS_MULTI ? 1 : 2);
     if (y->head == LABELS_BINARY && y->names.count != 2)
         return data_fail(err, WEIR_E_FORMAT, "--head binary takes two different labels; %s has %zu in column \"%s\"", t->path,
                          y->names.count, y->columns.name[0]);
@@ -415,8 +419,8 @@ static weir_status read_flag(truth *y, const table *t, size_t k, size_t item, co
 {
     double value = *text ? strtod(text, NULL) : 0;
     if (*text && (t->column[y->columns.column[k]].kind != TABLE_NUMBER || (value != 0 && value != 1)))
-        return data_fail(err, WEIR_E_FORMAT, "%s: column \"%s\" holds \"%s\"; several columns of labels must hold 0 and 1", t->path,
-                         y->columns.name[k], text);
+        return data_fail(err, WEIR_E_FORMAT, "%s: column \"%s\" holds \"%s\"; several columns of labels must hold 0 and 1",
+                         t->path, y->columns.name[k], text);
     y->flag[item * y->names.count + k] = (signed char)(*text ? (int)value : -1);
     return WEIR_OK;
 }

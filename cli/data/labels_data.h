@@ -27,8 +27,8 @@ typedef struct sequences {
 weir_status sequences_find(sequences *s, const table *t, size_t id, weir_error *err);
 void sequences_free(sequences *s);
 /* x (steps, count, width) and lengths of the sequences list[pick[0 .. count - 1]]; data holds the inputs of all rows. */
-void sequences_put(const sequence *list, const size_t *pick, size_t count, size_t steps, const float *data, size_t width, float *x,
-                   uint32_t *lengths);
+void sequences_put(const sequence *list, const size_t *pick, size_t count, size_t steps, const float *data, size_t width,
+                   float *x, uint32_t *lengths);
 
 /* The columns of labels; SIZE_MAX: the table does not have it. */
 typedef struct label_columns {
@@ -59,10 +59,10 @@ typedef struct truth {
     bool each_row;
     class_names names;
     label_columns columns;
-    uint32_t *class;     /* (items) UINT32_MAX: none that is known; of a multi-label head all are so */
-    signed char *flag;   /* (items, names) 1, 0, or -1 for nothing; of a multi-label head */
+    uint32_t *class;   /* (items) UINT32_MAX: none that is known; of a multi-label head all are so */
+    signed char *flag; /* (items, names) 1, 0, or -1 for nothing; of a multi-label head */
     big class_memory, flag_memory;
-    size_t unknown;      /* labels that are none of the names */
+    size_t unknown; /* labels that are none of the names */
     const char *first_unknown;
 } truth;
 

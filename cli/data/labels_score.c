@@ -67,7 +67,8 @@ static double area(const scored *all, size_t count)
 {
     double twice = 0;
     size_t at = 0, own = 0, others = 0;
-    for (size_t own_before = 0, others_before = 0; next_group(all, count, &at, &own, &others); own_before = own, others_before = others)
+    for (size_t own_before = 0, others_before = 0; next_group(all, count, &at, &own, &others);
+         own_before = own, others_before = others)
         twice += (double)(others - others_before) * (double)(own + own_before);
     return own && others ? twice / 2 / ((double)own * (double)others) : (double)NAN;
 }
@@ -184,7 +185,8 @@ static weir_status measure_classes(labels_score *s, const labels_result *r, weir
     for (size_t j = 0; j < r->classes; j++) {
         tally n = count_class(r, j);
         labels_class_score *c = s->of + j;
-        *c = (labels_class_score){n.own, share(n.right, n.said), share(n.right, n.own), share(2 * n.right, n.own + n.said), (double)NAN};
+        *c = (labels_class_score){n.own, share(n.right, n.said), share(n.right, n.own), share(2 * n.right, n.own + n.said),
+                                  (double)NAN};
         size_t count;
         scored *all = sort_items(r, j, &count);
         if (!all)
@@ -201,7 +203,8 @@ static weir_status measure_classes(labels_score *s, const labels_result *r, weir
         if (r->head == LABELS_MULTI) {
             size_t no = n.counted - n.own, wrong_yes = n.said - n.right;
             add(&recall, share(no - wrong_yes, no));
-            memcpy(s->confusion + 4 * j, (size_t[]){no - wrong_yes, wrong_yes, n.own - n.right, n.right}, 4 * sizeof *s->confusion);
+            memcpy(s->confusion + 4 * j, (size_t[]){no - wrong_yes, wrong_yes, n.own - n.right, n.right},
+                   4 * sizeof *s->confusion);
         }
     }
     s->balanced_accuracy = of(&recall);

@@ -135,7 +135,8 @@ static weir_status make_result(labels_result *out, const reading *r, size_t skip
     out->given = calloc(multi ? items * n + 1 : 1, 1);
     out->probability = calloc(items * n + 1, sizeof *out->probability);
     out->memory = calloc(1, sizeof(class_names));
-    bool good = out->id && out->step && out->class_name && out->best && out->truth && out->answer && out->given && out->probability;
+    bool good =
+        out->id && out->step && out->class_name && out->best && out->truth && out->answer && out->given && out->probability;
     return good && out->memory ? WEIR_OK : data_no_memory(err);
 }
 
@@ -240,7 +241,8 @@ static void decide(labels_result *out, double threshold)
     }
 }
 
-weir_status labels_classify(labels_result **result, const weir_model *model, const table *t, double first, double threshold, weir_error *err)
+weir_status labels_classify(labels_result **result, const weir_model *model, const table *t, double first, double threshold,
+                            weir_error *err)
 {
     *result = NULL;
     json_t *notes = json_loads(weir_model_config(model)->notes, 0, NULL);

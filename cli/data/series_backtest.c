@@ -17,8 +17,8 @@ typedef struct sums {
 
 /* What a rolling back-test compares with, of one target and series. */
 typedef struct yardstick {
-    double scale;                     /* of MASE */
-    double *deviation[FORECASTERS];   /* [horizon] of the errors of last value and season before */
+    double scale;                   /* of MASE */
+    double *deviation[FORECASTERS]; /* [horizon] of the errors of last value and season before */
 } yardstick;
 
 typedef struct measurement {
@@ -85,8 +85,8 @@ static weir_status make_yardstick(measurement *m, size_t i, size_t s, weir_error
 
 /* ---- Adding up ---- */
 
-static void add_rolling(const measurement *m, sums *a, size_t i, size_t h, outcome at, double x, const double forecast[FORECASTERS],
-                        bool season, const yardstick *y)
+static void add_rolling(const measurement *m, sums *a, size_t i, size_t h, outcome at, double x,
+                        const double forecast[FORECASTERS], bool season, const yardstick *y)
 {
     const recipe *r = m->r;
     const target *t = r->target + i;
@@ -103,7 +103,8 @@ static void add_rolling(const measurement *m, sums *a, size_t i, size_t h, outco
         a->pinball += (d >= 0 ? p * d : (p - 1) * d) / SERIES_QUANTILES;
     }
     for (size_t l = 0; l < SERIES_LEVELS; l++) {
-        double low = quantile_of(r, t, at, h, 0.5 - 0.5 * series_level[l]), high = quantile_of(r, t, at, h, 0.5 + 0.5 * series_level[l]);
+        double low = quantile_of(r, t, at, h, 0.5 - 0.5 * series_level[l]),
+               high = quantile_of(r, t, at, h, 0.5 + 0.5 * series_level[l]);
         a->level_inside[l] += x >= low && x <= high;
     }
 }
@@ -159,7 +160,8 @@ static void add_sums(sums *a, const sums *b)
 static series_score score_of(const measurement *m, const sums *a)
 {
     double n = a->points > 0 ? a->points : (double)NAN, rolling = m->rolling ? n : (double)NAN;
-    series_score s = {.points = (size_t)a->points, .coverage = a->inside / n, .loss = a->loss / n, .pinball = a->pinball / rolling};
+    series_score s = {
+        .points = (size_t)a->points, .coverage = a->inside / n, .loss = a->loss / n, .pinball = a->pinball / rolling};
     for (int which = OF_MODEL; which < FORECASTERS; which++) {
         bool there = which != OF_SEASON || a->any_season;
         s.rmse[which] = there ? sqrt(a->square[which] / n) : (double)NAN;
@@ -292,8 +294,8 @@ static void measurement_free(measurement *m)
     free(m->o);
 }
 
-weir_status series_backtest(series_backtest_result **out, const weir_model *model, const table *t, const series_backtest_options *options,
-                            weir_error *err)
+weir_status series_backtest(series_backtest_result **out, const weir_model *model, const table *t,
+                            const series_backtest_options *options, weir_error *err)
 {
     *out = NULL;
     recipe r;
@@ -301,7 +303,10 @@ weir_status series_backtest(series_backtest_result **out, const weir_model *mode
     weir_status status = open_model(&r, &v, model, t, err);
     if (status)
         return status;
-    measurement m = {.r = &r, .v = &v, .options = options, .rolling = options->every || options->origins,
+    measurement m = {.r = &r,
+                     .v = &v,
+                     .options = options,
+                     .rolling = options->every || options->origins,
                      .z = normal_quantile(0.5 + 0.5 * options->interval)};
     series_backtest_result *b = calloc(1, sizeof *b);
     if (!b)

@@ -16,7 +16,8 @@ static bool read_text(const char *text, struct tm *when)
 {
     int y, m, d = 1, hour = 0, minute = 0, end = 0;
     size_t n = strlen(text);
-    bool good = n == 7 ? sscanf(text, "%4d-%2d%n", &y, &m, &end) == 2 && end == 7 : n >= 10 && sscanf(text, "%4d-%2d-%2d%n", &y, &m, &d, &end) == 3 && end == 10;
+    bool good = n == 7 ? sscanf(text, "%4d-%2d%n", &y, &m, &end) == 2 && end == 7
+                       : n >= 10 && sscanf(text, "%4d-%2d-%2d%n", &y, &m, &d, &end) == 3 && end == 10;
     if (good && n > 10)
         good = (text[10] == ' ' || text[10] == 'T') && sscanf(text + 11, "%2d:%2d", &hour, &minute) == 2;
     if (!good || m < 1 || m > 12 || d < 1 || d > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59)
@@ -58,11 +59,16 @@ static bool next_date(const view *v, size_t row, struct tm *when)
 static double place_in(cycle c, const struct tm *when)
 {
     switch (c) {
-    case CYCLE_HOUR: return (when->tm_hour + when->tm_min / 60.0) / 24;
-    case CYCLE_WEEKDAY: return (when->tm_wday + when->tm_hour / 24.0) / 7;
-    case CYCLE_YEARDAY: return when->tm_yday / 365.25;
-    case CYCLE_MONTH: return when->tm_mon / 12.0;
-    case CYCLES: break;
+    case CYCLE_HOUR:
+        return (when->tm_hour + when->tm_min / 60.0) / 24;
+    case CYCLE_WEEKDAY:
+        return (when->tm_wday + when->tm_hour / 24.0) / 7;
+    case CYCLE_YEARDAY:
+        return when->tm_yday / 365.25;
+    case CYCLE_MONTH:
+        return when->tm_mon / 12.0;
+    case CYCLES:
+        break;
     }
     return 0;
 }

@@ -46,7 +46,8 @@ static double beta_fraction(double a, double b, double x)
     d = 1 / (fabs(d) < tiny ? tiny : d);
     double value = d;
     for (int m = 1; m <= 10000; m++) {
-        double part[2] = {m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))};
+        double part[2] = {m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+                          -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))};
         double step = 1;
         for (int i = 0; i < 2; i++) {
             d = 1 + part[i] * d;
@@ -263,12 +264,14 @@ static double piece_integral(const recipe *r, const target *t, outcome o, size_t
 static double crps_integral(const recipe *r, const target *t, outcome o, size_t h, double x)
 {
     if (r->distribution == NEGATIVE_BINOMIAL) {
-        double low = fmin(count_quantile(1e-6, o.mean, o.deviation), x), high = fmax(count_quantile(1 - 1e-6, o.mean, o.deviation), x);
+        double low = fmin(count_quantile(1e-6, o.mean, o.deviation), x),
+               high = fmax(count_quantile(1 - 1e-6, o.mean, o.deviation), x);
         return count_integral(o, low, x, false) + count_integral(o, x, high, true);
     }
     double z = r->distribution == STUDENT_T ? student_quantile(1 - 1e-6, o.freedom) : 4.75, s = t->width[h - 1] * o.deviation;
     double now = fmax(transformed(t, x), t->transform == TRANSFORM_LOG ? -700.0 : 0.0);
-    return piece_integral(r, t, o, h, fmin(o.mean - z * s, now), now, false) + piece_integral(r, t, o, h, now, fmax(o.mean + z * s, now), true);
+    return piece_integral(r, t, o, h, fmin(o.mean - z * s, now), now, false) +
+           piece_integral(r, t, o, h, now, fmax(o.mean + z * s, now), true);
 }
 
 double crps_of(const recipe *r, const target *t, outcome o, size_t h, double x)

@@ -23,14 +23,16 @@ static weir_status check_known(const recipe *r, const view *v, size_t horizon, w
             continue;
         if (p->future - p->end < horizon)
             return data_fail(err, WEIR_E_FORMAT,
-                             "%s%s%.60s has %zu rows after the last value of \"%.60s\", but the model needs \"%.60s\" of the next %zu rows; add rows, "
-                             "or forecast fewer with --horizon", v->t->path, many ? ": series " : "", many ? r->series_name[s] : "",
-                             p->future - p->end, r->target[0].name, r->known[0].name, horizon);
+                             "%s%s%.60s has %zu rows after the last value of \"%.60s\", but the model needs \"%.60s\" of the "
+                             "next %zu rows; add rows, "
+                             "or forecast fewer with --horizon",
+                             v->t->path, many ? ": series " : "", many ? r->series_name[s] : "", p->future - p->end,
+                             r->target[0].name, r->known[0].name, horizon);
         for (size_t k = 0; k < r->known_count; k++)
             for (size_t row = p->end; row < p->end + horizon; row++)
                 if (!isfinite(v->t->column[r->known[k].column].number[row]))
-                    return data_fail(err, WEIR_E_FORMAT, "%s:%zu: column \"%s\" has no value, which must be known in advance", v->t->path,
-                                     table_line(v->t, row), r->known[k].name);
+                    return data_fail(err, WEIR_E_FORMAT, "%s:%zu: column \"%s\" has no value, which must be known in advance",
+                                     v->t->path, table_line(v->t, row), r->known[k].name);
     }
     return WEIR_OK;
 }
@@ -51,7 +53,8 @@ static double sample_quantile(const double *x, size_t n, double p)
 
 /* Path number `sample` of target i: normal scores that follow each other as a chain, z_h = c_h z_(h-1) + sqrt(1 - c_h^2) e, each then the value
  * with that score in the distribution of its horizon. `lane` counts series and targets. */
-static void draw_path(const recipe *r, const target *t, const outcome *o, size_t horizon, uint64_t seed, size_t lane, size_t sample, double *x)
+static void draw_path(const recipe *r, const target *t, const outcome *o, size_t horizon, uint64_t seed, size_t lane,
+                      size_t sample, double *x)
 {
     double z = 0;
     for (size_t h = 1; h <= horizon; h++) {
@@ -61,8 +64,8 @@ static void draw_path(const recipe *r, const target *t, const outcome *o, size_t
     }
 }
 
-static weir_status draw_paths(series_forecast_result *f, const recipe *r, const series_forecast_options *options, const outcome *o,
-                              weir_error *err)
+static weir_status draw_paths(series_forecast_result *f, const recipe *r, const series_forecast_options *options,
+                              const outcome *o, weir_error *err)
 {
     size_t lanes = f->series * f->targets, all = lanes * f->horizon;
     double *column = malloc((f->samples + 1) * sizeof *column);
@@ -87,7 +90,8 @@ static weir_status draw_paths(series_forecast_result *f, const recipe *r, const 
 }
 
 /* Mean, interval and quantiles of one target of one series. */
-static void fill_lane(series_forecast_result *f, const recipe *r, const series_forecast_options *options, const outcome *o, size_t lane)
+static void fill_lane(series_forecast_result *f, const recipe *r, const series_forecast_options *options, const outcome *o,
+                      size_t lane)
 {
     const target *t = r->target + lane % f->targets;
     double z = normal_quantile(0.5 + 0.5 * options->interval);
@@ -118,7 +122,8 @@ static weir_status fill_labels(series_forecast_result *f, const recipe *r, const
         bool good = true;
         for (size_t h = 0; h < f->horizon && good; h++) {
             bool there = r->inputs.label != SIZE_MAX && p->end + h < p->future;
-            char *label = there ? strdup(table_text(v->t, r->inputs.label, p->end + h)) : columns_next_label(&r->inputs, &one, h + 1);
+            char *label =
+                there ? strdup(table_text(v->t, r->inputs.label, p->end + h)) : columns_next_label(&r->inputs, &one, h + 1);
             f->label[s * f->horizon + h] = label;
             good = label;
         }
@@ -161,8 +166,9 @@ static weir_status forecast(series_forecast_result *f, const recipe *r, const vi
     weir_status status = room ? WEIR_OK : data_no_memory(err);
     for (size_t s = 0; s < f->series && !status; s++) {
         if (v->span[s].end == v->span[s].begin)
-            status = data_fail(err, WEIR_E_FORMAT, "%s has no rows with values of the series \"%.60s\", which the model forecasts", t->path,
-                               r->series > 1 ? r->series_name[s] : r->target[0].name);
+            status =
+                data_fail(err, WEIR_E_FORMAT, "%s has no rows with values of the series \"%.60s\", which the model forecasts",
+                          t->path, r->series > 1 ? r->series_name[s] : r->target[0].name);
         else
             origins[s] = v->span[s].end - 1;
     }
@@ -183,8 +189,8 @@ static weir_status forecast(series_forecast_result *f, const recipe *r, const vi
     return status;
 }
 
-weir_status series_forecast(series_forecast_result **out, const weir_model *model, const table *t, const series_forecast_options *options,
-                            weir_error *err)
+weir_status series_forecast(series_forecast_result **out, const weir_model *model, const table *t,
+                            const series_forecast_options *options, weir_error *err)
 {
     *out = NULL;
     series_forecast_result *f = calloc(1, sizeof *f);
@@ -207,8 +213,9 @@ weir_status series_forecast(series_forecast_result **out, const weir_model *mode
                                   .series_column = r->series_column,
                                   .name = (const char **)r->series_name};
     if (f->horizon > r->horizon)
-        status = data_fail(err, WEIR_E_ARGUMENT, "the model has learned to forecast %zu rows, not %zu; train it with --horizon %zu", r->horizon,
-                           f->horizon, f->horizon);
+        status =
+            data_fail(err, WEIR_E_ARGUMENT, "the model has learned to forecast %zu rows, not %zu; train it with --horizon %zu",
+                      r->horizon, f->horizon, f->horizon);
     if (!status)
         status = check_known(r, &own->v, f->horizon, err);
     if (!status)
@@ -230,7 +237,8 @@ void series_forecast_free(series_forecast_result *f)
     view_free(&own->v);
     recipe_free(&own->r);
     free(own);
-    void *const all[] = {f->label, f->target, f->mean, f->lower, f->upper, f->quantile, f->path, f->history_value, f->history_label};
+    void *const all[] = {f->label,    f->target, f->mean,          f->lower,        f->upper,
+                         f->quantile, f->path,   f->history_value, f->history_label};
     for (size_t k = 0; k < sizeof all / sizeof *all; k++)
         free(all[k]);
     free(f);

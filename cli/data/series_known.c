@@ -15,8 +15,9 @@ static weir_status known_add(recipe *r, const view *v, const char *name, weir_er
     if (j == SIZE_MAX)
         return data_fail(err, WEIR_E_FORMAT, "%s has no column \"%s\", which --known names", t->path, name);
     if (t->column[j].kind != TABLE_NUMBER)
-        return data_fail(err, WEIR_E_FORMAT, "%s: the known column \"%s\" is no column of numbers; write categories as columns of 0 and 1",
-                         t->path, name);
+        return data_fail(err, WEIR_E_FORMAT,
+                         "%s: the known column \"%s\" is no column of numbers; write categories as columns of 0 and 1", t->path,
+                         name);
     for (size_t i = 0; i < r->targets; i++)
         if (r->target[i].column == j)
             return data_fail(err, WEIR_E_ARGUMENT, "column \"%s\" is forecast, so it cannot be known in advance", name);
@@ -27,8 +28,9 @@ static weir_status known_add(recipe *r, const view *v, const char *name, weir_er
         for (size_t row = v->span[s].begin; row < v->span[s].train_end; row++)
             moments_add(&m, t->column[j].number[row]);
     if (variance(&m) <= 0)
-        return data_fail(err, WEIR_E_FORMAT, "%s: the known column \"%s\" is constant in the training part; nothing can be learned from it",
-                         t->path, name);
+        return data_fail(err, WEIR_E_FORMAT,
+                         "%s: the known column \"%s\" is constant in the training part; nothing can be learned from it", t->path,
+                         name);
     r->known[r->known_count] = (known_column){.name = strdup(name), .column = j, .mean = m.mean, .deviation = sqrt(variance(&m))};
     return r->known[r->known_count++].name ? WEIR_OK : data_no_memory(err);
 }

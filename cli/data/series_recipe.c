@@ -46,9 +46,10 @@ static json_t *numbers_json(const double *x, size_t n)
 static json_t *target_json(const recipe *r, const target *t)
 {
     size_t n = r->series * r->horizon;
-    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name", t->name, "transform", transform_names[t->transform], "base",
-                          base_names[t->base], "line", numbers_json(t->line, n), "offset", numbers_json(t->offset, n), "scale",
-                          numbers_json(t->scale, n), "width", numbers_json(t->width, r->horizon), "chain", numbers_json(t->chain, r->horizon));
+    json_t *o = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "name", t->name, "transform", transform_names[t->transform],
+                          "base", base_names[t->base], "line", numbers_json(t->line, n), "offset", numbers_json(t->offset, n),
+                          "scale", numbers_json(t->scale, n), "width", numbers_json(t->width, r->horizon), "chain",
+                          numbers_json(t->chain, r->horizon));
     if (r->series > 1 || r->distribution == NEGATIVE_BINOMIAL) {
         json_object_set_new(o, "level", numbers_json(t->level, r->series));
         json_object_set_new(o, "spread", numbers_json(t->spread, r->series));
@@ -70,9 +71,9 @@ json_t *recipe_json(const recipe *r)
         if (r->cycle[c])
             json_array_append_new(cycles, json_string(cycle_names[c]));
     json_t *all = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "task", "series", "distribution",
-                            distribution_names[r->distribution], "horizon", (json_int_t)r->horizon, "steps", (json_int_t)r->steps, "period",
-                            (json_int_t)r->period, "trained_rows", (json_int_t)r->trained_rows, "targets", targets, "inputs",
-                            columns_json(&r->inputs), "known", known, "calendar", cycles);
+                            distribution_names[r->distribution], "horizon", (json_int_t)r->horizon, "steps", (json_int_t)r->steps,
+                            "period", (json_int_t)r->period, "trained_rows", (json_int_t)r->trained_rows, "targets", targets,
+                            "inputs", columns_json(&r->inputs), "known", known, "calendar", cycles);
     if (r->series_column) {
         json_t *names = json_array(), *trained = json_array();
         for (size_t s = 0; s < r->series; s++) {
@@ -166,8 +167,8 @@ static bool series_read(recipe *r, const json_t *o)
     const json_t *names = json_object_get(o, "names");
     const char *column = json_string_value(json_object_get(o, "column"));
     size_t n = json_array_size(names);
-    if (!column || !n || n > MOST_SERIES || !(r->series_column = strdup(column)) || !(r->series_name = calloc(n, sizeof *r->series_name)) ||
-        !(r->trained = calloc(n, sizeof *r->trained)))
+    if (!column || !n || n > MOST_SERIES || !(r->series_column = strdup(column)) ||
+        !(r->series_name = calloc(n, sizeof *r->series_name)) || !(r->trained = calloc(n, sizeof *r->trained)))
         return false;
     r->series = n;
     for (size_t s = 0; s < n; s++) {
@@ -191,7 +192,8 @@ static bool parts_read(recipe *r, const json_t *notes, const table *t)
     r->period = size_read(notes, "period", MOST_ROWS);
     r->trained_rows = size_read(notes, "trained_rows", MOST_ROWS);
     size_t n = json_array_size(targets), at;
-    if (r->distribution == DISTRIBUTIONS || !r->horizon || !r->steps || !r->period || !n || !(r->target = calloc(n, sizeof *r->target)))
+    if (r->distribution == DISTRIBUTIONS || !r->horizon || !r->steps || !r->period || !n ||
+        !(r->target = calloc(n, sizeof *r->target)))
         return false;
     r->targets = n;
     json_array_foreach((json_t *)cycles, at, name)
@@ -215,7 +217,8 @@ static weir_status find_columns(const recipe *r, const table *t, weir_error *err
                              r->target[i].name);
     for (size_t k = 0; k < r->known_count; k++)
         if (r->known[k].column == SIZE_MAX || t->column[r->known[k].column].kind != TABLE_NUMBER)
-            return data_fail(err, WEIR_E_FORMAT, "%s has no column of numbers named \"%s\", whose values the model needs in advance", t->path,
+            return data_fail(err, WEIR_E_FORMAT,
+                             "%s has no column of numbers named \"%s\", whose values the model needs in advance", t->path,
                              r->known[k].name);
     return WEIR_OK;
 }

@@ -71,15 +71,18 @@ weir_status choose_transform(target *t, const view *v, size_t i, size_t asked, s
             least = x < least ? x : least;
         }
         if (m.n < 8)
-            return data_fail(err, WEIR_E_FORMAT, "%s: column \"%s\"%s%s has only %.0f values in the training part", path, t->name, kind, of, m.n);
+            return data_fail(err, WEIR_E_FORMAT, "%s: column \"%s\"%s%s has only %.0f values in the training part", path, t->name,
+                             kind, of, m.n);
         if (variance(&m) <= 0)
-            return data_fail(err, WEIR_E_FORMAT, "%s: column \"%s\"%s%s is constant in the training part; there is nothing to learn", path,
-                             t->name, kind, of);
+            return data_fail(err, WEIR_E_FORMAT,
+                             "%s: column \"%s\"%s%s is constant in the training part; there is nothing to learn", path, t->name,
+                             kind, of);
         size_t n = p->train_end - p->begin, block = period > 3 ? period : n / 8;
         swinging += swings_with_level(v->known[i] + p->begin, n, block);
     }
     if ((asked == TRANSFORM_LOG && !(least > 0)) || (asked == TRANSFORM_SQRT && !(least >= 0)))
-        return data_fail(err, WEIR_E_ARGUMENT, "%s: column \"%s\" has values that have no %s", path, t->name, transform_names[asked]);
+        return data_fail(err, WEIR_E_ARGUMENT, "%s: column \"%s\" has values that have no %s", path, t->name,
+                         transform_names[asked]);
     bool swings = asked == 3 && least >= 0 && 2 * swinging >= S && swinging;
     t->transform = asked < 3 ? (transform)asked : !swings ? TRANSFORM_NONE : least > 0 ? TRANSFORM_LOG : TRANSFORM_SQRT;
     return WEIR_OK;

@@ -22,8 +22,8 @@ static outcome outcome_of(const recipe *r, const view *v, size_t i, size_t origi
     };
 }
 
-weir_status run_origins(const recipe *r, const view *v, const weir_model *model, const size_t *origins, size_t count, outcome *out,
-                        weir_error *err)
+weir_status run_origins(const recipe *r, const view *v, const weir_model *model, const size_t *origins, size_t count,
+                        outcome *out, weir_error *err)
 {
     enum { WINDOWS = 128 };
     size_t n = r->targets * r->horizon, O = weir_model_outputs(model), S = r->steps;
@@ -34,7 +34,8 @@ weir_status run_origins(const recipe *r, const view *v, const weir_model *model,
         uint32_t lengths[WINDOWS];
         memset(x, 0, S * B * v->width * sizeof *x);
         for (size_t w = 0; w < B; w++) {
-            size_t origin = origins[done + w], before = origin + 1 - v->span[v->series[origin]].begin, length = before < S ? before : S;
+            size_t origin = origins[done + w], before = origin + 1 - v->span[v->series[origin]].begin,
+                   length = before < S ? before : S;
             lengths[w] = (uint32_t)length;
             for (size_t step = 0; step < length; step++)
                 memcpy(x + (step * B + w) * v->width, v->x + (origin + 1 - length + step) * v->width, v->width * sizeof *x);
@@ -86,7 +87,8 @@ static size_t *calibration_origins(const series *s, size_t *count)
     *count = 0;
     for (size_t k = 0; origins && k < s->r.series; k++) {
         const span *p = s->v.span + k;
-        for (size_t row = p->train_end - p->begin > s->r.horizon ? p->train_end - s->r.horizon : p->begin; row < p->valid_end; row++)
+        for (size_t row = p->train_end - p->begin > s->r.horizon ? p->train_end - s->r.horizon : p->begin; row < p->valid_end;
+             row++)
             origins[(*count)++] = row;
     }
     return origins;

@@ -27,11 +27,13 @@ weir_status series_names(recipe *r, const table *t, const char *column, weir_err
     for (size_t row = 0; row < t->rows; row++) {
         const char *name = table_text(t, j, row);
         if (!*name)
-            return data_fail(err, WEIR_E_FORMAT, "%s:%zu: column \"%s\" does not name the row's series", t->path, table_line(t, row), column);
+            return data_fail(err, WEIR_E_FORMAT, "%s:%zu: column \"%s\" does not name the row's series", t->path,
+                             table_line(t, row), column);
         if (series_find(r, name) < r->series)
             continue;
         if (r->series == MOST_SERIES)
-            return data_fail(err, WEIR_E_FORMAT, "%s: column \"%s\" names more than %d series", t->path, column, (int)MOST_SERIES);
+            return data_fail(err, WEIR_E_FORMAT, "%s: column \"%s\" names more than %d series", t->path, column,
+                             (int)MOST_SERIES);
         if (!(r->series_name[r->series] = strdup(name)))
             return data_no_memory(err);
         r->series++;
@@ -45,14 +47,16 @@ static weir_status group(view *v, const table *t, weir_error *err)
     const recipe *r = v->r;
     size_t j = table_find(t, r->series_column);
     if (j == SIZE_MAX)
-        return data_fail(err, WEIR_E_FORMAT, "%s has no column \"%s\", which tells the model the series", t->path, r->series_column);
+        return data_fail(err, WEIR_E_FORMAT, "%s has no column \"%s\", which tells the model the series", t->path,
+                         r->series_column);
     size_t *of_row = malloc(t->rows * sizeof *of_row), *order = malloc(t->rows * sizeof *order);
     weir_status status = of_row && order ? WEIR_OK : data_no_memory(err);
     for (size_t row = 0; row < t->rows && !status; row++) {
         of_row[row] = series_find(r, table_text(t, j, row));
         if (of_row[row] == r->series)
-            status = data_fail(err, WEIR_E_FORMAT, "%s:%zu: the model does not know the series \"%.60s\"; it was not in its training", t->path,
-                               table_line(t, row), table_text(t, j, row));
+            status =
+                data_fail(err, WEIR_E_FORMAT, "%s:%zu: the model does not know the series \"%.60s\"; it was not in its training",
+                          t->path, table_line(t, row), table_text(t, j, row));
         else
             v->span[of_row[row]].future++;
     }

@@ -55,7 +55,8 @@ static weir_status choose_targets(recipe *r, const view *v, const series_options
         else if (t->column[j].kind == TABLE_MISSING)
             status = data_fail(err, WEIR_E_FORMAT, "%s: all values of column \"%s\" are missing", t->path, name);
         else if (t->column[j].kind != TABLE_NUMBER)
-            status = data_fail(err, WEIR_E_FORMAT, "%s: column \"%s\" is no column of numbers, so it cannot be forecast", t->path, name);
+            status = data_fail(err, WEIR_E_FORMAT, "%s: column \"%s\" is no column of numbers, so it cannot be forecast", t->path,
+                               name);
         else if (r->targets == most)
             status = data_fail(err, WEIR_E_FORMAT, "a column is named twice among the targets");
         else
@@ -86,9 +87,10 @@ static weir_status split_rows(series *s, const series_options *o, weir_error *er
         span *p = s->v.span + k;
         size_t rows = p->end - p->begin, held = hold < 1 ? (size_t)(hold * (double)rows) : (size_t)hold;
         if (rows < LEAST_ROWS || held + LEAST_ROWS > rows)
-            return data_fail(err, WEIR_E_FORMAT, "%s%s%s has %zu rows, of which %zu are kept away; at least %d must be left to learn from",
-                             s->v.t->path, s->r.series > 1 ? ": series " : "", s->r.series > 1 ? s->r.series_name[k] : "", rows, held,
-                             (int)LEAST_ROWS);
+            return data_fail(err, WEIR_E_FORMAT,
+                             "%s%s%s has %zu rows, of which %zu are kept away; at least %d must be left to learn from",
+                             s->v.t->path, s->r.series > 1 ? ": series " : "", s->r.series > 1 ? s->r.series_name[k] : "", rows,
+                             held, (int)LEAST_ROWS);
         p->valid_end = p->begin + rows - held;
         s->r.trained[k] = rows - held;
         p->train_end = p->begin + (size_t)((o->split > 0 ? o->split : 0.8) * (double)(rows - held));
@@ -117,13 +119,17 @@ static weir_status choose_distribution(recipe *r, const view *v, const series_op
 {
     r->distribution = o->distribution ? (distribution)name_index(o->distribution, distribution_names, DISTRIBUTIONS) : GAUSSIAN;
     if (r->distribution == DISTRIBUTIONS)
-        return data_fail(err, WEIR_E_ARGUMENT, "--distribution takes gaussian, student-t or negative-binomial, not \"%s\"", o->distribution);
+        return data_fail(err, WEIR_E_ARGUMENT, "--distribution takes gaussian, student-t or negative-binomial, not \"%s\"",
+                         o->distribution);
     size_t bad;
     for (size_t i = 0; i < r->targets && r->distribution == NEGATIVE_BINOMIAL; i++)
         if (!counts(v, r->target[i].column, &bad))
-            return data_fail(err, WEIR_E_FORMAT, "%s:%zu: column \"%s\" is %g, but a negative binomial counts: 0, 1, 2, ...; choose another "
-                             "--distribution", v->t->path, table_line(v->t, bad), r->target[i].name, v->t->column[r->target[i].column].number[bad]);
-    if (r->distribution == NEGATIVE_BINOMIAL && o->transform && strcmp(o->transform, "none") != 0 && strcmp(o->transform, "auto") != 0)
+            return data_fail(err, WEIR_E_FORMAT,
+                             "%s:%zu: column \"%s\" is %g, but a negative binomial counts: 0, 1, 2, ...; choose another "
+                             "--distribution",
+                             v->t->path, table_line(v->t, bad), r->target[i].name, v->t->column[r->target[i].column].number[bad]);
+    if (r->distribution == NEGATIVE_BINOMIAL && o->transform && strcmp(o->transform, "none") != 0 &&
+        strcmp(o->transform, "auto") != 0)
         return data_fail(err, WEIR_E_ARGUMENT, "--transform %s would not leave counts for a negative binomial", o->transform);
     return WEIR_OK;
 }
@@ -296,10 +302,11 @@ static void describe(series *s)
         valid += p->valid_end - p->train_end;
         held += p->end - p->valid_end;
     }
-    tell(s, "series: %zu rows; %zu train, %zu validate, %zu are kept away; season of %zu rows", train + valid + held, train, valid, held,
-         r->period);
+    tell(s, "series: %zu rows; %zu train, %zu validate, %zu are kept away; season of %zu rows", train + valid + held, train,
+         valid, held, r->period);
     if (r->series_column)
-        tell(s, "\n%zu series by column %s, each with an embedding: its own weights in the first layer", r->series, r->series_column);
+        tell(s, "\n%zu series by column %s, each with an embedding: its own weights in the first layer", r->series,
+             r->series_column);
     for (size_t i = 0; i < r->targets; i++) {
         tell(s, "\ntarget %s: transform %s, base %s", r->target[i].name, transform_names[r->target[i].transform],
              base_names[r->target[i].base]);
@@ -432,7 +439,8 @@ static weir_status train_get(void *ctx, uint32_t epoch, size_t index, weir_batch
     (void)err;
     series *s = ctx;
     for (size_t w = 0; w < s->batch; w++) {
-        uint64_t z = s->seed * 0x9E3779B97F4A7C15u + ((uint64_t)epoch << 40) + index * s->batch + w; /* hashed: splitmix64's finaliser */
+        uint64_t z =
+            s->seed * 0x9E3779B97F4A7C15u + ((uint64_t)epoch << 40) + index * s->batch + w; /* hashed: splitmix64's finaliser */
         z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
         z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
         put_window(s, w, s->batch, train_first(s, z ^ (z >> 31)), true);

@@ -34,7 +34,8 @@ struct text {
 /* ---- One pass over all bytes ---- */
 
 /* How often each byte occurs from `begin` on. `report` (may be NULL) is told how much of a long text is done. */
-static weir_status count_bytes(const joined *j, uint64_t begin, uint64_t count[256], void (*report)(double share), weir_error *err)
+static weir_status count_bytes(const joined *j, uint64_t begin, uint64_t count[256], void (*report)(double share),
+                               weir_error *err)
 {
     enum { PIECE = 1 << 20, REPORT = 64 << 20 };
     unsigned char *piece = malloc(PIECE);
@@ -65,7 +66,8 @@ static void find_vocabulary(text *t, const uint64_t count[256])
 /* ---- Streams ---- */
 
 /* `bytes` and `token_of` must outlive the streams of the bytes [begin, begin + size). */
-static bool streams_make(streams *s, const joined *bytes, const uint32_t *token_of, uint64_t begin, uint64_t size, uint32_t rows, uint32_t steps)
+static bool streams_make(streams *s, const joined *bytes, const uint32_t *token_of, uint64_t begin, uint64_t size, uint32_t rows,
+                         uint32_t steps)
 {
     enum { WINDOW = 64 << 10, ALL_WINDOWS = 8 << 20 };
     while (rows > 1 && (size - 1) / rows < steps) /* short texts: fewer, longer streams */
@@ -145,8 +147,8 @@ static weir_status split(text *t, const text_options *o, const char *name, weir_
     if (size == 0)
         return data_fail(err, WEIR_E_FORMAT, "%s is empty", name);
     if (size < LEAST_BYTES || size - cut < 2 || cut < 2)
-        return data_fail(err, WEIR_E_FORMAT, "%s has only %llu bytes of text; at least %d are needed to train and to validate", name,
-                         (unsigned long long)size, (int)LEAST_BYTES);
+        return data_fail(err, WEIR_E_FORMAT, "%s has only %llu bytes of text; at least %d are needed to train and to validate",
+                         name, (unsigned long long)size, (int)LEAST_BYTES);
     if (t->vocabulary < 2)
         return data_fail(err, WEIR_E_FORMAT, "%s repeats one single byte; there is nothing to learn", name);
     if (!streams_make(&t->train, &t->bytes, t->token_of, 0, cut, rows, steps) ||
@@ -155,8 +157,8 @@ static weir_status split(text *t, const text_options *o, const char *name, weir_
     t->train_source = (weir_source){streams_batches(&t->train), streams_get, &t->train};
     t->valid_source = (weir_source){streams_batches(&t->valid), streams_get, &t->valid};
     snprintf(t->summary, sizeof t->summary, "text: %llu bytes, %u different; %llu train in %u streams of %u steps, %llu validate",
-             (unsigned long long)size, (unsigned)t->vocabulary, (unsigned long long)cut, (unsigned)t->train.rows, (unsigned)t->train.steps,
-             (unsigned long long)(size - cut));
+             (unsigned long long)size, (unsigned)t->vocabulary, (unsigned long long)cut, (unsigned)t->train.rows,
+             (unsigned)t->train.steps, (unsigned long long)(size - cut));
     return WEIR_OK;
 }
 
@@ -251,7 +253,8 @@ static void add_loss(const float *p, const uint32_t *classes, size_t count, size
 }
 
 /* Running takes less than a trainer, and narrow weights have none. The network is a softmax over the tokens, at every step. */
-static weir_status evaluate_streams(const weir_model *model, streams *s, const weir_parallel *parallel, weir_loss *sum, weir_error *err)
+static weir_status evaluate_streams(const weir_model *model, streams *s, const weir_parallel *parallel, weir_loss *sum,
+                                    weir_error *err)
 {
     const weir_config *c = weir_model_config(model);
     size_t n = c->outputs, of_state = (size_t)c->layers * (c->direction == WEIR_BOTH ? 2 : 1) * s->rows;
@@ -283,14 +286,15 @@ static bool predicts(const weir_config *c, size_t vocabulary)
     return c->tokens == vocabulary && c->outputs == vocabulary && c->output == WEIR_SOFTMAX && c->readout == WEIR_EVERY_STEP;
 }
 
-weir_status text_evaluate(const weir_model *model, const json_t *notes, const char *path, double first, const weir_parallel *parallel,
-                          text_result *result, weir_error *err)
+weir_status text_evaluate(const weir_model *model, const json_t *notes, const char *path, double first,
+                          const weir_parallel *parallel, text_result *result, weir_error *err)
 {
     uint32_t token_of[256];
     unsigned char byte_of[256];
     uint64_t seen[256];
     *result = (text_result){0};
-    if (!text_vocabulary(notes, token_of, byte_of) || !predicts(weir_model_config(model), json_array_size(json_object_get(notes, "vocabulary"))))
+    if (!text_vocabulary(notes, token_of, byte_of) ||
+        !predicts(weir_model_config(model), json_array_size(json_object_get(notes, "vocabulary"))))
         return data_fail(err, WEIR_E_FORMAT, "the model's vocabulary does not fit its network");
     joined j = {0};
     streams s = {0};

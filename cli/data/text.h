@@ -13,8 +13,8 @@
 #include <weir.h>
 
 typedef struct text_options {
-    double split;          /* default 0.9 */
-    uint32_t batch, steps; /* default 50, 64; less where the text is short */
+    double split;                 /* default 0.9 */
+    uint32_t batch, steps;        /* default 50, 64; less where the text is short */
     void (*report)(double share); /* told how much of a long text is looked through; may be NULL */
 } text_options;
 
@@ -36,14 +36,14 @@ json_t *text_notes(const text *t);
 bool text_vocabulary(const json_t *notes, uint32_t token_of[256], unsigned char byte_of[256]);
 
 typedef struct text_result {
-    weir_loss loss;   /* nats */
-    uint64_t bytes;   /* of the part that was read */
-    uint64_t unknown; /* bytes outside the vocabulary */
+    weir_loss loss;           /* nats */
+    uint64_t bytes;           /* of the part that was read */
+    uint64_t unknown;         /* bytes outside the vocabulary */
     unsigned char an_unknown; /* the smallest of them */
 } text_result;
 
 /* The loss over a file, from byte `first` (a share of the file, in [0, 1)) on. Fails if no byte of it is counted. */
-weir_status text_evaluate(const weir_model *model, const json_t *notes, const char *path, double first, const weir_parallel *parallel,
-                          text_result *result, weir_error *err);
+weir_status text_evaluate(const weir_model *model, const json_t *notes, const char *path, double first,
+                          const weir_parallel *parallel, text_result *result, weir_error *err);
 
 #endif

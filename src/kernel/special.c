@@ -22,7 +22,8 @@ static double polynomial(const double *c, int n, double z)
 
 double weir__log_gamma(double x)
 {
-    static const double c[] = {1.0 / 12, -1.0 / 360, 1.0 / 1260, -1.0 / 1680, 1.0 / 1188, -691.0 / 360360, 1.0 / 156, -3617.0 / 122400};
+    static const double c[] = {1.0 / 12,   -1.0 / 360,      1.0 / 1260, -1.0 / 1680,
+                               1.0 / 1188, -691.0 / 360360, 1.0 / 156,  -3617.0 / 122400};
     double product = 1, y = x;
     for (; y < FAR; y += 1)
         product *= y;
@@ -42,7 +43,7 @@ double weir__digamma(double x)
 
 double weir__half_step(double x)
 {
-    static const double c[] = {-1.0 / 8,           1.0 / 192,       -1.0 / 640,         17.0 / 14336,
+    static const double c[] = {-1.0 / 8,      1.0 / 192,      -1.0 / 640,       17.0 / 14336,
                                -31.0 / 18432, 691.0 / 180224, -5461.0 / 425984, 929569.0 / 15728640};
     double above = 1, below = 1, y = x;
     for (; y < FAR; y += 1) {
@@ -55,7 +56,7 @@ double weir__half_step(double x)
 
 double weir__half_step_slope(double x)
 {
-    static const double c[] = {1.0 / 8,           -3.0 / 192,       5.0 / 640,         -119.0 / 14336,
+    static const double c[] = {1.0 / 8,       -3.0 / 192,       5.0 / 640,        -119.0 / 14336,
                                279.0 / 18432, -7601.0 / 180224, 70993.0 / 425984, -13943535.0 / 15728640};
     double sum = 0, y = x;
     for (; y < FAR; y += 1)

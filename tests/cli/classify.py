@@ -156,13 +156,15 @@ SMALL = ["--hidden", "12", "--layers", "1", "--epochs", "4", "--rate", "0.02"]
 # ---- The heads
 
 done = weir("train", "softmax.csv", "-o", "softmax.weir", *SMALL)
-check("softmax is chosen for three labels", "head: softmax, one of 3 classes for each sequence: there are more than two labels" in done.stderr, done.stderr)
+check("softmax is chosen for three labels",
+      "head: softmax, one of 3 classes for each sequence: there are more than two labels" in done.stderr, done.stderr)
 compare_exclusive("softmax", [KINDS[kind] for kind, _ in sequences], evaluate("softmax"))
 
 done = weir("train", "binary.csv", "-o", "binary.weir", *SMALL, "--class-weights", "balanced")
 train = [kind == 0 for kind, _ in sequences[:int(0.8 * len(sequences))]]
 check("binary is chosen for two labels", 'head: binary, one sigmoid for "yes" against "no": there are two labels' in done.stderr, done.stderr)
-check("balanced weights are those of the training part", f"class weights: yes {train.count(False) / train.count(True):.3g}\n" in done.stderr, done.stderr)
+check("balanced weights are those of the training part",
+      f"class weights: yes {train.count(False) / train.count(True):.3g}\n" in done.stderr, done.stderr)
 check("a binary model has one output", json.loads(weir("info", "--json", "binary.weir").stdout)["notes"]["class_weights"][0] ==
       float(np.float32(train.count(False) / train.count(True))))
 truth = ["yes" if kind == 0 else "no" for kind, _ in sequences]
@@ -182,7 +184,8 @@ compare_labels("lists", flags, evaluate("lists"))
 compare_labels("lists", flags, evaluate("lists", "--threshold", "0.35"), ["--threshold", "0.35"])
 
 done = weir("train", "flags.csv", "-o", "flags.weir", *SMALL, "--label", "up,high", "--id", "id")
-check("columns of labels give sigmoids", "2 sigmoids, any of 2 labels for each sequence: there are several columns of labels" in done.stderr, done.stderr)
+check("columns of labels give sigmoids",
+      "2 sigmoids, any of 2 labels for each sequence: there are several columns of labels" in done.stderr, done.stderr)
 flags = np.array([[np.nan if len(values) == 7 else kind == 0, sum(values) / len(values) > 0.5] for kind, values in sequences], float)
 compare_labels("flags", flags, evaluate("flags"))
 
@@ -193,7 +196,8 @@ ours = evaluate("rows")
 compare_exclusive("rows", truth, ours)
 check("each row counts", ours["rows"] == len(truth) - truth.count("") and ours["unlabelled"] == truth.count(""), ours)
 rows = answers("rows")[0]
-check("rows are numbered within their sequence", [row["row"] for row in rows[:len(sequences[0][1])]] == [str(t + 1) for t in range(len(sequences[0][1]))])
+steps = len(sequences[0][1])
+check("rows are numbered within their sequence", [row["row"] for row in rows[:steps]] == [str(t + 1) for t in range(steps)])
 
 # ---- A training with class weights that is stopped and goes on
 
@@ -223,7 +227,8 @@ rows = list(csv.reader(open("softmax.csv", encoding="utf-8")))[1:]
 first = [row for i, row in enumerate(rows) if i == 0 or rows[i - 1][0] != row[0]]
 others = [row for i, row in enumerate(rows) if i and rows[i - 1][0] == row[0]]
 write("scattered.csv", ["id", "value", "label"], first + sorted(others, key=lambda row: -int(row[0][1:])))
-check("scattered rows of a sequence belong together", json.loads(weir("eval", "--json", "softmax.weir", "scattered.csv").stdout) == evaluate("softmax"))
+check("scattered rows of a sequence belong together",
+      json.loads(weir("eval", "--json", "softmax.weir", "scattered.csv").stdout) == evaluate("softmax"))
 
 # ---- What is missing or unknown
 
@@ -245,9 +250,11 @@ check("classify needs no labels", len(weir("classify", "softmax.weir", "bare.csv
 
 table("one.csv", ["label"], lambda kind, values, t: ["up"])
 says('one.csv has 1 different labels in column "label"; at least 2 needed', "train", "one.csv", "-o", "x.weir")
-write("sorted.csv", ["id", "value", "label"], [[f"s{s}", v, "a" if s < 280 else "b"] for s, (_, values) in enumerate(sequences[:300]) for v in values])
+write("sorted.csv", ["id", "value", "label"],
+      [[f"s{s}", v, "a" if s < 280 else "b"] for s, (_, values) in enumerate(sequences[:300]) for v in values])
 says('the first 240 of its 300 sequences, which train, have one label only, "a"', "train", "sorted.csv", "-o", "x.weir")
-write("late.csv", ["id", "value", "label"], [[f"s{s}", v, "" if s < 240 else "ab"[s % 2]] for s, (_, values) in enumerate(sequences[:300]) for v in values])
+write("late.csv", ["id", "value", "label"],
+      [[f"s{s}", v, "" if s < 240 else "ab"[s % 2]] for s, (_, values) in enumerate(sequences[:300]) for v in values])
 says("late.csv: none of the 240 sequences that train has a label", "train", "late.csv", "-o", "x.weir")
 says("if each row has a label of its own, say --each-row", "train", "rows.csv", "-o", "x.weir")
 says("--head binary takes two different labels; softmax.csv has 3", "train", "softmax.csv", "-o", "x.weir", "--head", "binary")
@@ -269,7 +276,8 @@ weir("eval", "lists.weir", "lists.csv", "--plot", "lists.svg", "--json")
 for name in ("softmax", "lists"):
     check(f"{name}: data and script of the plot are kept", os.path.getsize(name + ".dat") > 0 and os.path.getsize(name + ".gp") > 0)
     drawn = subprocess.run(["gnuplot", name + ".gp"], capture_output=True, text=True, check=False) if os.path.exists("/usr/bin/gnuplot") else None
-    check(f"{name}: gnuplot draws it without a word", not drawn or (drawn.returncode == 0 and not drawn.stderr and os.path.getsize(name + ".svg") > 5000),
+    check(f"{name}: gnuplot draws it without a word", not drawn or (
+        drawn.returncode == 0 and not drawn.stderr and os.path.getsize(name + ".svg") > 5000),
           drawn and drawn.stderr)
 
 print("failed:", failed)

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 "$PYTHON" - <<'END'
-import csv, math, random
+import csv, datetime, math, random
 def write(name, head, rows):
     with open(name, "w", newline="") as f:
         out = csv.writer(f)
@@ -38,6 +38,9 @@ write("counts.csv", ("day", "orders"), [(i, count(6 + 6 * (i // 7 % 2), 0.3)) fo
 def student():
     return random.gauss(0, 1) / math.sqrt(sum(random.gauss(0, 1) ** 2 for _ in range(3)) / 3)
 write("tails.csv", ("t", "y"), [(i, round(10 * math.sin(i * math.pi / 6) + student(), 4)) for i in range(900)])
+# days whose level depends on the day of the week, without its being the season
+days = [datetime.date(2020, 1, 1) + datetime.timedelta(i) for i in range(700)]
+write("week.csv", ("date", "load"), [(d.isoformat(), round(100 + 5 * math.sin(2 * math.pi * d.weekday() / 7) + random.gauss(0, 4), 3)) for d in days])
 # a random walk, whose values at neighbouring horizons go together
 x = 0
 walk = []
@@ -74,6 +77,26 @@ END
 sed 's/small/other/' two.csv >other.csv
 expect 1 'does not know the series "other"' "$WEIR" forecast two.weir other.csv
 expect 1 'no column "shops", which --series names' "$WEIR" train two.csv -o x.weir --series shops --quiet
+
+"$PYTHON" - <<'END'
+import csv
+rows = list(csv.reader(open("two.csv")))
+with open("spoilt.csv", "w", newline="") as f:
+    csv.writer(f).writerows([r[:2] + [str(7 * float(r[2]))] if i and int(r[0]) >= 240 else r for i, r in enumerate(rows)])
+END
+train spoilt.csv -o spoilt.weir --series shop --horizon 6
+check "rows kept away of each series change nothing" cmp two.weir spoilt.weir
+
+# ---- Calendar ----
+expect 0 "calendar: day of the week" "$WEIR" train week.csv -o week.weir --period 1 --horizon 3 --epochs 25
+with=$(sed -n 's/^best: .* valid //p' out.txt)
+expect 0 "best: " "$WEIR" train week.csv -o plain.weir --period 1 --horizon 3 --epochs 25 --no-calendar
+check "without it no calendar is told" sh -c '! grep -q calendar out.txt'
+without=$(sed -n 's/^best: .* valid //p' out.txt)
+check "the calendar lowers the validation loss, $with to $without" awk "BEGIN { exit !($with > 0.5 && $with < $without - 0.02) }"
+expect 0 "" "$WEIR" train walk.csv -o x.weir --horizon 3 --epochs 1
+check "rows without dates have no calendar" sh -c '! grep -q calendar out.txt'
+expect 0 "negative-binomial counts" "$WEIR" train counts.csv -o x.weir --horizon 3 --epochs 1
 
 # ---- Known columns ----
 train holiday.csv -o holiday.weir --known holiday --horizon 6 --holdout 0

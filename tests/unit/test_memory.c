@@ -163,7 +163,7 @@ static size_t stated_trainer(const weir_model *m, size_t T, size_t B)
 {
     struct shape s = shape_of(m);
     size_t W = weir_model_parameters(m), F = forward_numbers(&s), X = transposed_numbers(&s), R = s.final ? B : T * B, row = up(s.D * s.P, 64);
-    size_t head = head_numbers(&s, R, true) + R * (4 + (s.c->output == WEIR_SOFTMAX ? 1 : s.c->outputs)), widest = 0;
+    size_t head = head_numbers(&s, R, true) + R * (4 + (s.c->output == WEIR_SOFTMAX ? 1 : s.c->outputs * (s.c->output == WEIR_NEGATIVE_BINOMIAL ? 2 : 1))), widest = 0;
     for (size_t i = 0; i < s.heads; i++) {
         head += R * up(head_inputs(&s, i), 64);
         if (head_activation(&s, i) == WEIR_PRELU && up(units_of(&s, i), 64) > widest)
@@ -194,6 +194,8 @@ static size_t stated_tape(const weir_model *m, const weir_tape_config *how)
 static const weir_config configs[] = {
     {.inputs = 6, .hidden = 20, .outputs = 3},
     {.inputs = 128, .hidden = 128, .layers = 2, .outputs = 1, .output = WEIR_GAUSSIAN},
+    {.inputs = 7, .hidden = 24, .outputs = 3, .output = WEIR_STUDENT_T},
+    {.inputs = 7, .hidden = 24, .outputs = 3, .output = WEIR_NEGATIVE_BINOMIAL},
     {.tokens = 65, .hidden = 128, .layers = 2, .no_peepholes = true, .outputs = 65, .output = WEIR_SOFTMAX},
     {.inputs = 9, .hidden = 650, .outputs = 4},
     {.tokens = 300, .hidden = 20, .layers = 3, .outputs = 300, .output = WEIR_SOFTMAX},

@@ -38,7 +38,8 @@ static double crps_by_definition(const recipe *r, const target *t, outcome o, do
     size_t pieces = r->distribution == NEGATIVE_BINOMIAL ? (size_t)(high - low) : 400000;
     double step = (high - low) / (double)pieces;
     for (size_t i = 0; i < pieces; i++) {
-        double y = low + ((double)i + (r->distribution == NEGATIVE_BINOMIAL ? 0 : 0.5)) * step, d = share_below(r, t, o, 1, y) - (y >= x);
+        double y = low + ((double)i + (r->distribution == NEGATIVE_BINOMIAL ? 0 : 0.5)) * step,
+               d = share_below(r, t, o, 1, y) - (y >= x);
         sum += d * d * step;
     }
     return sum;
@@ -49,7 +50,8 @@ static void quantiles_invert_shares(void **state)
     (void)state;
     for (size_t c = 0; c < CASES; c++)
         for (double p = 0.01; p < 1; p += 0.07) {
-            double x = quantile_of(&cases[c].r, cases[c].t, cases[c].o, 1, p), q = share_below(&cases[c].r, cases[c].t, cases[c].o, 1, x);
+            double x = quantile_of(&cases[c].r, cases[c].t, cases[c].o, 1, p),
+                   q = share_below(&cases[c].r, cases[c].t, cases[c].o, 1, x);
             if (cases[c].r.distribution == NEGATIVE_BINOMIAL)
                 assert_true(q >= p && (x == 0 || share_below(&cases[c].r, cases[c].t, cases[c].o, 1, x - 1) < p));
             else
@@ -106,7 +108,8 @@ static void scores_of_values_return(void **state)
     (void)state;
     for (size_t c = 0; c < CASES; c++)
         for (double z = -2.5; z <= 2.5; z += 0.5) {
-            double x = value_of_score(&cases[c].r, cases[c].t, cases[c].o, 1, z), back = score_of_value(&cases[c].r, cases[c].t, cases[c].o, 1, x);
+            double x = value_of_score(&cases[c].r, cases[c].t, cases[c].o, 1, z),
+                   back = score_of_value(&cases[c].r, cases[c].t, cases[c].o, 1, x);
             assert_true(cases[c].r.distribution == NEGATIVE_BINOMIAL ? x >= 0 : fabs(back - z) < 1e-6);
         }
 }
@@ -114,8 +117,9 @@ static void scores_of_values_return(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(quantiles_invert_shares), cmocka_unit_test(counts_add_up),           cmocka_unit_test(student_is_the_known_one),
-        cmocka_unit_test(scores_are_integrals),    cmocka_unit_test(scores_of_values_return),
+        cmocka_unit_test(quantiles_invert_shares),  cmocka_unit_test(counts_add_up),
+        cmocka_unit_test(student_is_the_known_one), cmocka_unit_test(scores_are_integrals),
+        cmocka_unit_test(scores_of_values_return),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,7 +179,8 @@ static void a_folder_that_is_missing_or_full_is_named(void **state)
     big b = {0};
     setenv("TMPDIR", "/nowhere", 1);
     assert_int_equal(big_zeros(&b, (size_t)2 * BIG_IN_MEMORY, "the rows of x.csv", &err), WEIR_E_IO);
-    assert_non_null(strstr(err.text, "there can be no temporary file for the rows of x.csv in /nowhere: No such file or directory; set TMPDIR"));
+    assert_non_null(strstr(
+        err.text, "there can be no temporary file for the rows of x.csv in /nowhere: No such file or directory; set TMPDIR"));
     setenv("TMPDIR", ".", 1);
     assert_int_equal(big_zeros(&b, SIZE_MAX / 8, "the rows of x.csv", &err), WEIR_E_IO);
     assert_non_null(strstr(err.text, "the temporary file for the rows of x.csv cannot hold 2199023255551 MiB in .: "));
