@@ -11,6 +11,8 @@
 typedef struct owner {
     recipe r;
     view v;
+    size_t *present; /* the series that the table has rows of */
+    const char **name;
 } owner;
 
 /* A known column needs a value in each row to forecast. */
@@ -112,12 +114,13 @@ static void fill_lane(series_forecast_result *f, const recipe *r, const series_f
 }
 
 /* Dates of the rows to forecast: those of the rows with known columns, else continued. */
-static weir_status fill_labels(series_forecast_result *f, const recipe *r, const view *v, weir_error *err)
+static weir_status fill_labels(series_forecast_result *f, const recipe *r, const owner *own, weir_error *err)
 {
     for (size_t s = 0; s < f->series; s++) {
-        const span *p = v->span + s;
+        const view *v = &own->v;
+        const span *p = v->span + own->present[s];
         table one;
-        if (!span_table(v, s, &one))
+        if (!span_table(v, own->present[s], &one))
             return data_no_memory(err);
         bool good = true;
         for (size_t h = 0; h < f->horizon && good; h++) {
@@ -134,9 +137,10 @@ static weir_status fill_labels(series_forecast_result *f, const recipe *r, const
     return WEIR_OK;
 }
 
-static weir_status fill_history(series_forecast_result *f, const recipe *r, const view *v, weir_error *err)
+static weir_status fill_history(series_forecast_result *f, const recipe *r, const owner *own, weir_error *err)
 {
-    const span *p = v->span;
+    const view *v = &own->v;
+    const span *p = v->span + own->present[0];
     f->history = p->end - p->begin;
     f->history_value = malloc((f->history + 1) * sizeof *f->history_value);
     if (!f->history_value)
@@ -150,9 +154,28 @@ static weir_status fill_history(series_forecast_result *f, const recipe *r, cons
     return f->history_label ? WEIR_OK : data_no_memory(err);
 }
 
-static weir_status forecast(series_forecast_result *f, const recipe *r, const view *v, const weir_model *model, const table *t,
+/* The series that the table has rows of. */
+static weir_status find_present(series_forecast_result *f, owner *own, const table *t, weir_error *err)
+{
+    const recipe *r = &own->r;
+    own->present = malloc(r->series * sizeof *own->present);
+    own->name = malloc(r->series * sizeof *own->name);
+    if (!own->present || !own->name)
+        return data_no_memory(err);
+    for (size_t s = 0; s < r->series; s++)
+        if (own->v.span[s].end > own->v.span[s].begin) {
+            own->name[f->series] = r->series_name ? r->series_name[s] : NULL;
+            own->present[f->series++] = s;
+        }
+    f->name = r->series_name ? own->name : NULL;
+    return f->series ? WEIR_OK
+                     : data_fail(err, WEIR_E_FORMAT, "%s has no value of \"%.60s\" to forecast from", t->path, r->target[0].name);
+}
+
+static weir_status forecast(series_forecast_result *f, const recipe *r, const owner *own, const weir_model *model, const table *t,
                             const series_forecast_options *options, weir_error *err)
 {
+    const view *v = &own->v;
     size_t all = f->series * r->targets * f->horizon;
     outcome *o = malloc(f->series * r->targets * r->horizon * sizeof *o);
     size_t *origins = malloc(f->series * sizeof *origins);
@@ -164,14 +187,8 @@ static weir_status forecast(series_forecast_result *f, const recipe *r, const vi
     f->quantile = malloc((all * f->quantiles + 1) * sizeof *f->quantile);
     bool room = o && origins && f->target && f->label && f->mean && f->lower && f->upper && f->quantile;
     weir_status status = room ? WEIR_OK : data_no_memory(err);
-    for (size_t s = 0; s < f->series && !status; s++) {
-        if (v->span[s].end == v->span[s].begin)
-            status =
-                data_fail(err, WEIR_E_FORMAT, "%s has no rows with values of the series \"%.60s\", which the model forecasts",
-                          t->path, r->series > 1 ? r->series_name[s] : r->target[0].name);
-        else
-            origins[s] = v->span[s].end - 1;
-    }
+    for (size_t s = 0; s < f->series && !status; s++)
+        origins[s] = v->span[own->present[s]].end - 1;
     if (!status)
         status = run_origins(r, v, model, origins, f->series, o, err);
     for (size_t i = 0; i < r->targets && !status; i++)
@@ -181,9 +198,9 @@ static weir_status forecast(series_forecast_result *f, const recipe *r, const vi
     if (!status && f->samples)
         status = draw_paths(f, r, options, o, err);
     if (!status)
-        status = fill_labels(f, r, v, err);
+        status = fill_labels(f, r, own, err);
     if (!status)
-        status = fill_history(f, r, v, err);
+        status = fill_history(f, r, own, err);
     free(o);
     free(origins);
     return status;
@@ -204,22 +221,21 @@ weir_status series_forecast(series_forecast_result **out, const weir_model *mode
     own->v.r = &own->r;
     const recipe *r = &own->r;
     *f = (series_forecast_result){.own = own,
-                                  .series = r->series,
                                   .targets = r->targets,
                                   .horizon = options->horizon ? options->horizon : r->horizon,
                                   .quantiles = options->quantiles,
                                   .samples = options->samples,
                                   .label_column = r->inputs.label,
-                                  .series_column = r->series_column,
-                                  .name = (const char **)r->series_name};
-    if (f->horizon > r->horizon)
+                                  .series_column = r->series_column};
+    status = find_present(f, own, t, err);
+    if (!status && f->horizon > r->horizon)
         status =
             data_fail(err, WEIR_E_ARGUMENT, "the model has learned to forecast %zu rows, not %zu; train it with --horizon %zu",
                       r->horizon, f->horizon, f->horizon);
     if (!status)
         status = check_known(r, &own->v, f->horizon, err);
     if (!status)
-        status = forecast(f, r, &own->v, model, t, options, err);
+        status = forecast(f, r, own, model, t, options, err);
     if (status)
         series_forecast_free(f);
     else
@@ -236,6 +252,8 @@ void series_forecast_free(series_forecast_result *f)
     owner *own = f->own;
     view_free(&own->v);
     recipe_free(&own->r);
+    free(own->present);
+    free(own->name);
     free(own);
     void *const all[] = {f->label,    f->target, f->mean,          f->lower,        f->upper,
                          f->quantile, f->path,   f->history_value, f->history_label};

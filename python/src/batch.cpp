@@ -43,6 +43,16 @@ void Batch::input(const Sizes &s, nb::handle x, nb::handle h0, nb::handle c0, nb
     }
 }
 
+/* (T, B, n), or (B, n) where the model answers once per sequence. */
+static void read_values(Array &to, nb::handle from, const char *name, const Sizes &s, const weir_batch &b)
+{
+    to.read_floats(from, name);
+    if (s.final_state)
+        expect(to, name, {{b.rows, 0}, {s.targets, 0}});
+    else
+        expect(to, name, {{b.steps, 0}, {b.rows, 0}, {s.targets, 0}});
+}
+
 void Batch::targets(const Sizes &s, nb::handle targets)
 {
     if (s.classes) {
@@ -53,11 +63,17 @@ void Batch::targets(const Sizes &s, nb::handle targets)
             expect(targets_, "targets", {{batch.steps, 0}, {batch.rows, 0}});
         batch.classes = targets_.whole();
     } else {
-        targets_.read_floats(targets, "targets");
-        if (s.final_state)
-            expect(targets_, "targets", {{batch.rows, 0}, {s.targets, 0}});
-        else
-            expect(targets_, "targets", {{batch.steps, 0}, {batch.rows, 0}, {s.targets, 0}});
+        read_values(targets_, targets, "targets", s, batch);
         batch.targets = targets_.floats();
     }
+}
+
+void Batch::scales(const Sizes &s, nb::handle scales)
+{
+    if (scales.is_none())
+        return;
+    if (s.classes)
+        fail(WEIR_E_ARGUMENT, "classes have no scales");
+    read_values(scales_, scales, "scales", s, batch);
+    batch.scales = scales_.floats();
 }

@@ -24,9 +24,11 @@ struct Batch {
     void input(const Sizes &sizes, nb::handle x, nb::handle h0, nb::handle c0, nb::handle lengths);
     /* Values (T, B, n) or classes (T, B); without T where the model answers once per sequence. */
     void targets(const Sizes &sizes, nb::handle targets);
+    /* Shaped as the values. None: 1. */
+    void scales(const Sizes &sizes, nb::handle scales);
 
   private:
-    Array x_, h0_, c0_, lengths_, targets_;
+    Array x_, h0_, c0_, lengths_, targets_, scales_;
 };
 
 #endif

@@ -61,21 +61,21 @@ static nb::dict take_class_weights(const nb::dict &settings, std::vector<float> 
 
 /* What a batch of Python names. */
 struct BatchArguments {
-    nb::object x, targets, h0 = nb::none(), c0 = nb::none(), lengths = nb::none(), carry = nb::bool_(false);
+    nb::object x, targets, h0 = nb::none(), c0 = nb::none(), lengths = nb::none(), carry = nb::bool_(false), scales = nb::none();
 
     explicit BatchArguments(nb::handle item)
     {
         struct {
             const char *name;
             nb::object *value;
-        } known[] = {{"x", &x}, {"targets", &targets}, {"h0", &h0}, {"c0", &c0}, {"lengths", &lengths}, {"carry", &carry}};
+        } known[] = {{"x", &x}, {"targets", &targets}, {"h0", &h0}, {"c0", &c0}, {"lengths", &lengths}, {"carry", &carry}, {"scales", &scales}};
         if (!nb::isinstance<nb::dict>(item))
-            fail(WEIR_E_ARGUMENT, "a batch is a dictionary with x, targets and, if wanted, h0, c0, lengths, carry");
+            fail(WEIR_E_ARGUMENT, "a batch is a dictionary with x, targets and, if wanted, h0, c0, lengths, carry, scales");
         for (auto [key, value] : nb::borrow<nb::dict>(item)) {
             auto *end = std::end(known);
             auto *found = std::find_if(known, end, [&](auto &k) { return nb::cast<std::string>(nb::str(key)) == k.name; });
             if (found == end)
-                fail(WEIR_E_ARGUMENT, "a batch has x, targets, h0, c0, lengths and carry, but no %.60s", nb::str(key).c_str());
+                fail(WEIR_E_ARGUMENT, "a batch has x, targets, h0, c0, lengths, carry and scales, but no %.60s", nb::str(key).c_str());
             *found->value = nb::borrow(value);
         }
         if (!x.is_valid() || !targets.is_valid())
@@ -118,6 +118,7 @@ struct Source {
             self->now = std::make_unique<Batch>();
             self->now->input(self->sizes, a.x, a.h0, a.c0, a.lengths);
             self->now->targets(self->sizes, a.targets);
+            self->now->scales(self->sizes, a.scales);
             self->now->batch.carry = nb::cast<bool>(a.carry);
             *batch = self->now->batch;
             return WEIR_OK;
@@ -149,12 +150,14 @@ class Trainer {
 
     using Pass = weir_status (*)(weir_trainer *, const weir_batch *, weir_loss *, weir_error *);
 
-    weir_loss pass(Pass function, nb::handle x, nb::handle targets, nb::handle h0, nb::handle c0, nb::handle lengths, bool carry)
+    weir_loss pass(Pass function, nb::handle x, nb::handle targets, nb::handle h0, nb::handle c0, nb::handle lengths, bool carry,
+                   nb::handle scales)
     {
         Lease lease(use_, "trainer");
         Batch b;
         b.input(sizes_, x, h0, c0, lengths);
         b.targets(sizes_, targets);
+        b.scales(sizes_, scales);
         b.batch.carry = carry;
         weir_loss loss;
         weir_error err;
@@ -283,18 +286,19 @@ static std::string describe_progress(const weir_progress &p)
 
 #define PASS(name)                                                                                                                      \
     nb::sig("def " name "(self, x: " LIKE ", targets: " LIKE ", h0: " LIKE " | None = None, c0: " LIKE " | None = None, lengths: " LIKE \
-            " | None = None, carry: bool = False) -> Loss")
+            " | None = None, carry: bool = False, scales: " LIKE " | None = None) -> Loss")
 
 template <Trainer::Pass function>
-static weir_loss pass(Trainer &t, nb::handle x, nb::handle targets, nb::handle h0, nb::handle c0, nb::handle lengths, bool carry)
+static weir_loss pass(Trainer &t, nb::handle x, nb::handle targets, nb::handle h0, nb::handle c0, nb::handle lengths, bool carry,
+                      nb::handle scales)
 {
-    return t.pass(function, x, targets, h0, c0, lengths, carry);
+    return t.pass(function, x, targets, h0, c0, lengths, carry, scales);
 }
 
 template <Trainer::Pass function, class Sig> static void def_pass(nb::class_<Trainer> &c, const char *name, const Sig &sig, const char *doc)
 {
     c.def(name, pass<function>, nb::arg("x"), nb::arg("targets"), nb::arg("h0") = nb::none(), nb::arg("c0") = nb::none(),
-          nb::arg("lengths") = nb::none(), nb::arg("carry") = false, sig, doc);
+          nb::arg("lengths") = nb::none(), nb::arg("carry") = false, nb::arg("scales") = nb::none(), sig, doc);
 }
 
 static void bind_records(nb::module_ &m)
@@ -334,7 +338,8 @@ void bind_trainer(nb::module_ &m)
         "x, h0, c0, lengths: as of Model.__call__.\n"
         "targets: (T, B, n), NaN is not counted; of softmax whole numbers (T, B), one of n or more (or below 0) is not\n"
         "counted. With readout=\"final_state\" without T.\n"
-        "carry: start from the final state of the batch before, row by row, instead of h0 and c0.\n\n"
+        "carry: start from the final state of the batch before, row by row, instead of h0 and c0.\n"
+        "scales: shaped as targets, of negative_binomial only: the mean is scale times the output's; None: 1.\n\n"
         "Raises NonfiniteError if loss or gradient is not finite; the weights are then as before. The interpreter lock is\n"
         "released; contiguous arrays of float32 (whole numbers: uint32) are read where they stand.");
     def_pass<weir_trainer_evaluate>(c, "evaluate", PASS("evaluate"), "The loss without dropout and without an update; else as step.");

@@ -220,3 +220,17 @@ def test_refusals(numbers):
         weir.Trainer(weir.LSTM(inputs=3), rows=4, steps=10)
     with pytest.raises(weir.UnsupportedError, match="narrow"):
         weir.Trainer(model.convert("bf16"), rows=4, steps=10)
+
+
+def test_counts_have_scales():
+    x = np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4, 1)
+    counts = np.round(20 * (1 + x)).astype(np.float32)
+    trainer = weir.Trainer(weir.LSTM(inputs=1, hidden=8, outputs=1, output="negative_binomial"), rows=4, steps=6, rate=0.02)
+    assert trainer.evaluate(x, counts, scales=np.full_like(counts, 20)).mean < trainer.evaluate(x, counts).mean
+    before = trainer.evaluate(x, counts, scales=np.full_like(counts, 20)).mean
+    trainer.fit([{"x": x, "targets": counts, "scales": np.full_like(counts, 20)}], epochs=60)
+    assert trainer.evaluate(x, counts, scales=np.full_like(counts, 20)).mean < before - 0.3
+    with pytest.raises(weir.ArgumentError, match="scales has the shape"):
+        trainer.step(x, counts, scales=counts[:, :2])
+    with pytest.raises(weir.ArgumentError, match="counts: 0, 1, 2"):
+        trainer.step(x, counts - 0.5)

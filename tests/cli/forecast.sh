@@ -76,6 +76,9 @@ assert s["mase"] < s["last_mase"], s
 END
 sed 's/small/other/' two.csv >other.csv
 expect 1 'does not know the series "other"' "$WEIR" forecast two.weir other.csv
+grep -v large two.csv >small.csv
+"$WEIR" forecast two.weir small.csv >small.out.csv
+check "a table may have some of the series" sh -c 'grep "^shop\|^small" two.out.csv | cut -d, -f1-5 | cmp - small.out.csv'
 expect 1 'no column "shops", which --series names' "$WEIR" train two.csv -o x.weir --series shops --quiet
 
 "$PYTHON" - <<'END'

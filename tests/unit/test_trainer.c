@@ -178,6 +178,29 @@ static void a_negative_binomial_counts(void **state)
     weir_model_free(m);
 }
 
+static void distributions_train_to_the_same_bits_everywhere(void **state)
+{
+    (void)state;
+    float x[T * B * 2], targets[T * B * 2], weights[2][MOST];
+    for (size_t i = 0; i < T * B * 2; i++) {
+        x[i] = real();
+        targets[i] = (float)(int)(50 + 50 * x[i]);
+    }
+    for (int output = WEIR_STUDENT_T; output <= WEIR_NEGATIVE_BINOMIAL; output++) {
+        size_t n = 0;
+        for (int i = 0; i < 2; i++) {
+            weir_model *m = model_of((weir_config){
+                .inputs = 2, .hidden = 20, .outputs = 2, .output = (weir_output)output, .isa = i ? WEIR_ISA_BEST : WEIR_ISA_SCALAR});
+            weir_trainer *t = trainer_of(m, (weir_train_config){.rate = 0.01f});
+            train(t, &(weir_batch){.steps = T, .rows = B, .x = x, .targets = targets}, 20);
+            n = weights_of(t, weights[i]);
+            weir_trainer_free(t);
+            weir_model_free(m);
+        }
+        assert_memory_equal(weights[0], weights[1], n * sizeof **weights);
+    }
+}
+
 /* ---- Schedules ---- */
 
 /* How far an update moves the weights. */
@@ -867,6 +890,7 @@ int main(void)
         cmocka_unit_test(every_optimizer_overfits_a_tiny_task),
         cmocka_unit_test(other_losses_are_overfitted_too),
         cmocka_unit_test(a_negative_binomial_counts),
+        cmocka_unit_test(distributions_train_to_the_same_bits_everywhere),
         cmocka_unit_test(the_cosine_schedule_warms_up_and_ends_at_0),
         cmocka_unit_test(the_constant_schedule_is_constant_and_clip_holds),
         cmocka_unit_test(the_rate_can_be_set_between_updates),
