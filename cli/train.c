@@ -563,6 +563,8 @@ static int train_together(options *o, int argc, char **argv)
     int status = o->resume ? take_up(o, &s, argc, argv) : DONE;
     o->quiet |= !cluster_leads(o->cluster);
     if (status == DONE)
+        status = cluster_agree(o->cluster, cluster_same_settings(o->cluster, o->arguments));
+    if (status == DONE)
         status = check_shards(o);
     if (status == DONE)
         status = plan_checkpoints(o, &room);
