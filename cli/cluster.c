@@ -179,10 +179,10 @@ struct print {
     char sum[24];
 };
 
-/* The first rank's record, to all. */
-static weir_status from_first(const weir_cluster *c, struct print *p, weir_error *err)
+/* The first rank's bytes, to all. */
+static weir_status from_first(const weir_cluster *c, void *bytes, size_t size, weir_error *err)
 {
-    weir_parcel one = {0, sizeof *p, p};
+    weir_parcel one = {0, size, bytes};
     if (c->rank)
         return c->exchange(c->ctx, NULL, 0, &one, 1, err);
     weir_status status = WEIR_OK;
@@ -197,7 +197,7 @@ static int same_file_for_all(cluster *c, const json_t *file)
     struct print mine = {.bytes = (uint64_t)json_integer_value(json_object_get(file, "bytes"))}, first;
     snprintf(mine.sum, sizeof mine.sum, "%s", sum ? sum : "");
     first = mine;
-    if (from_first(&c->mpi.cluster, &first, &c->held))
+    if (from_first(&c->mpi.cluster, &first, sizeof first, &c->held))
         return FAILED;
     if (!sum)
         return complain("%s is no regular file, so the processes cannot each read it", path);
@@ -212,6 +212,38 @@ int cluster_same_data(cluster *c, const json_t *described)
     for (size_t i = 0; i < json_array_size(described) && active(c); i++)
         if (same_file_for_all(c, json_array_get(described, i)))
             status = FAILED;
+    return status;
+}
+
+/* The first rank's text; NULL without memory or after a failed exchange. Free with free(). */
+static char *text_of_first(cluster *c, const char *mine)
+{
+    uint64_t size = strlen(mine) + 1;
+    if (from_first(&c->mpi.cluster, &size, sizeof size, &c->held))
+        return NULL;
+    char *text = calloc(1, (size_t)size);
+    if (text && cluster_leads(c))
+        memcpy(text, mine, (size_t)size);
+    if (text && from_first(&c->mpi.cluster, text, (size_t)size, &c->held) == WEIR_OK)
+        return text;
+    free(text);
+    return NULL;
+}
+
+int cluster_same_settings(cluster *c, const json_t *arguments)
+{
+    if (!active(c))
+        return DONE;
+    json_t *all = json_pack("[s, O]", weir_version(), arguments);
+    char *mine = json_dumps(all, JSON_COMPACT), *first = mine ? text_of_first(c, mine) : NULL;
+    int status = DONE;
+    if (!first)
+        status = complain("there is no memory left");
+    else if (strcmp(first, mine) != 0)
+        status = complain("its options or its version of weir are not those of rank 0; start all processes by the same command");
+    json_decref(all);
+    free(first);
+    free(mine);
     return status;
 }
 

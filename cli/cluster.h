@@ -32,6 +32,8 @@ int cluster_agree(cluster *c, int status);
 void cluster_speak(cluster *c);
 /* True for all if it is for one. */
 bool cluster_any(cluster *c, bool yes);
+/* FAILED if the options, or the version, are not those of the first rank. To be followed by cluster_agree. */
+int cluster_same_settings(cluster *c, const json_t *arguments);
 /* FAILED if a file of data_describe is not the same for this rank as for the first. To be followed by cluster_agree. */
 int cluster_same_data(cluster *c, const json_t *described);
 /* Threads for this rank, of `wanted`; 0: its share of the machine's. */

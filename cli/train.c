@@ -638,6 +638,8 @@ static int train_together(options *o, int argc, char **argv)
     if (status == DONE && !o->output)
         status = plan_output(o, &output);
     if (status == DONE)
+        status = cluster_agree(o->cluster, cluster_same_settings(o->cluster, o->arguments));
+    if (status == DONE)
         status = check_shards(o);
     if (status == DONE)
         status = plan_checkpoints(o, &room);

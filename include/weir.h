@@ -424,7 +424,7 @@ typedef struct weir_train_config {
     uint32_t shards;      /* contiguous parts of a batch's rows whose losses and gradients are summed apart, then added in a fixed tree
                              (docs/reproducibility.md); memory is planned for one of them. At most rows; default 1. Another number gives
                              other bits; ranks and threads do not. */
-    const weir_cluster *cluster;     /* copied; at most `shards` ranks; NULL: this process alone */
+    const weir_cluster *cluster;     /* copied, but for its name; at most `shards` ranks; NULL: this process alone */
     const weir_parallel *parallel;   /* copied; NULL: one thread */
     const weir_allocator *allocator; /* copied; NULL: malloc */
     const float *class_weights;      /* (n) of a softmax or logistic output, each finite and not negative; copied; NULL: unweighted.

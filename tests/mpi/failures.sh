@@ -33,7 +33,10 @@ for mpi in $implementations; do
         expect 1 "" launch "$mpi" 2 "$WEIR" train /dev/null -o model.weir $small
         says 1 "is no regular file"
 
-        # Wrong settings, said once.
+        # Settings that are not the same for all, and wrong ones, said once.
+        # shellcheck disable=SC2016 # for the shell of each process
+        expect 1 "" launch "$mpi" 2 sh -c '"$@" --seed "$((7 + ${OMPI_COMM_WORLD_RANK:-$PMI_RANK}))"' sh "$WEIR" train text.txt -o model.weir $small
+        says 1 "^weir: rank 1 on [^ ]*: its options or its version of weir are not those of rank 0"
         expect 1 "" launch "$mpi" 2 "$WEIR" train text.txt -o model.weir --hidden 8
         says 1 "2 processes need --shards N, with N at least 2"
         expect 1 "" launch "$mpi" 3 "$WEIR" train text.txt -o model.weir $small --shards 2
