@@ -334,7 +334,7 @@ static void bad_configurations_are_refused(void **state)
          "dense"},
         {{.inputs = 1, .outputs = WEIR_MAX_UNITS + 1}, "outputs"},
         {{.inputs = 1, .outputs = 1, .output = WEIR_SOFTMAX}, "softmax"},
-        {{.inputs = 1, .output = (weir_output)4}, "output"},
+        {{.inputs = 1, .output = (weir_output)(WEIR_NEGATIVE_BINOMIAL + 1)}, "output"},
         {{.inputs = 1, .readout = (weir_readout)2}, "readout"},
         {{.inputs = 1, .init = (weir_init)5}, "init"},
         {{.inputs = 1, .init_scale = -0.1f}, "init_scale"},
