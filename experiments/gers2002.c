@@ -47,8 +47,8 @@ static float periodic(const timing *task, uint32_t step)
     return phase <= 0.5f ? 1 : 0;
 }
 
-/* The next input and target. MSD: x = 1 at the end of an interval, where I is to be told, else 0. GTS: x = I at its first step; 1 is to be said at its
- * last one, else 0. PFG: x = 0. */
+/* The next input and target. MSD: x = 1 at the end of an interval, where I is to be told, else 0. GTS: x = I at its first step; 1 is to be
+ * said at its last one, else 0. PFG: x = 0. */
 static void stream_next(stream *s, float *x, float *target)
 {
     const timing *task = s->task;

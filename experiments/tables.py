@@ -89,7 +89,8 @@ def solved(runs):
 def table(task, rows):
     unit = "symbols" if task == "continual-reber" else "sequences"
     measure = next(iter(next(iter(rows.values())).values()))["measure"]
-    out = [f"| Variant | Settings | Weights | At most | Solved | {unit.capitalize()} needed: median; mean | {measure[0].upper() + measure[1:]}: median (range) | s a seed | The paper |",
+    out = [f"| Variant | Settings | Weights | At most | Solved | {unit.capitalize()} needed: median; mean | "
+           f"{measure[0].upper() + measure[1:]}: median (range) | s a seed | The paper |",
            "|---|---|---|---|---|---|---|---|---|"]
     for (variant, settings), by_seed in rows.items():
         runs = list(by_seed.values())

@@ -7,7 +7,8 @@ set -eu
 experiments=$WEIR_BUILD_DIR/weir-experiments
 die() { echo "experiments: $*" >&2; exit 1; }
 
-others=$(grep -hE '^#include' "$WEIR_SOURCE_DIR"/experiments/*.[ch] | grep -vE '<(weir|stdbool|stddef|stdint|stdarg|stdio|stdlib|string|math|time)\.h>' |
+others=$(grep -hE '^#include' "$WEIR_SOURCE_DIR"/experiments/*.[ch] |
+    grep -vE '<(weir|stdbool|stddef|stdint|stdarg|stdio|stdlib|string|math|time)\.h>' |
     sed 's/#include "\(.*\)"/\1/' | sort -u)
 for header in $others; do
     [ -f "$WEIR_SOURCE_DIR/experiments/$header" ] || die "includes $header, which is not its own"
