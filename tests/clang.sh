@@ -9,4 +9,4 @@ if ! command -v clang >/dev/null; then
 fi
 find src cli experiments tests/unit -name '*.c' -print0 |
     xargs -0 -n 1 -P 2 clang -std=c11 -fsyntax-only -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-        -Werror -D_GNU_SOURCE -DWEIR_SOURCE_DIR='"."' -Iinclude -Isrc -Icli -Impi -Itests/unit -Itests
+        -Werror -D_GNU_SOURCE -DWEIR_SOURCE_DIR='"."' -DWEIR_MPI_FOLDER='"."' -Iinclude -Isrc -Icli -Impi -Itests/unit -Itests
