@@ -276,15 +276,20 @@ static int take_up(options *o, stopped *s, int argc, char **argv)
     return DONE;
 }
 
-/* The network and the batches must be those of the checkpoint. */
-static int compare_training(const training *t, const data *d, const stopped *s, const char *path)
+/* The network and the batches must be those of the checkpoint, which has the last word on all other settings. */
+static int take_settings(training *t, const data *d, const stopped *s, const char *path)
 {
     weir_checkpoint_info then;
     weir_checkpoint_get(s->checkpoint, &then);
-    if (then.train->rows == t->train.rows && then.train->steps == t->train.steps && then.model->inputs == t->model.inputs &&
-        then.model->tokens == t->model.tokens && then.model->outputs == t->model.outputs && then.now.batches == d->fit.train->batches)
-        return DONE;
-    return complain("this weir makes another training of the options in %s than the one that wrote it; train anew, or go on with that weir", path);
+    if (then.train->rows != t->train.rows || then.train->steps != t->train.steps || then.model->inputs != t->model.inputs ||
+        then.model->tokens != t->model.tokens || then.model->outputs != t->model.outputs || then.now.batches != d->fit.train->batches)
+        return complain("this weir makes another training of the options in %s than the one that wrote it; train anew, or go on with that weir",
+                        path);
+    weir_isa isa = t->model.isa;
+    t->train = *then.train;
+    t->model = *then.model;
+    t->model.isa = isa;
+    return DONE;
 }
 
 /* ---- Output ---- */
@@ -364,19 +369,16 @@ static void share_interrupt(cluster *c)
         progress_interrupt(SIGTERM);
 }
 
-static void say_interrupted(running *r)
+/* Writes a checkpoint, and ends a line on stderr with how to go on. */
+static void say_how_to_go_on(running *r)
 {
     checkpoints *c = &r->o->checkpoints;
     c->failed = false;
     bool written = write_checkpoint(r);
-    if (!cluster_leads(r->o->cluster))
+    if (!c->ours || !cluster_leads(r->o->cluster))
         return;
-    fprintf(stderr, "weir: interrupted; %s",
-            r->best.epoch_done ? "the best model so far is kept" : "no epoch was done: the weights so far are kept");
-    if (c->ours) {
-        fprintf(stderr, "; to go on%s: weir train --resume ", written ? "" : " from an earlier batch");
-        write_quoted(stderr, c->path);
-    }
+    fprintf(stderr, "weir: to go on%s: weir train --resume ", written ? "" : " from an earlier batch");
+    write_quoted(stderr, c->path);
     fputc('\n', stderr);
 }
 
@@ -391,17 +393,18 @@ static int fit(running *r)
     progress_end(r->p);
     bool none = !r->best.epoch_done;
     r->usable = !status || !none;
-    if (status == WEIR_E_IO) /* what one process could not read it may read another time */
-        write_checkpoint(r);
+    if (!status)
+        share_interrupt(r->o->cluster);
     if (status) {
         complain("%s%s", err.text, none ? "" : "; the best model so far is kept");
         cluster_speak(r->o->cluster);
+    } else if (progress_interrupted() && cluster_leads(r->o->cluster))
+        fprintf(stderr, "weir: interrupted; %s\n", none ? "no epoch was done: the weights so far are kept" : "the best model so far is kept");
+    if (status == WEIR_E_IO || (!status && progress_interrupted())) /* it may be another time */
+        say_how_to_go_on(r);
+    if (status)
         return FAILED;
-    }
-    share_interrupt(r->o->cluster);
-    if (progress_interrupted())
-        say_interrupted(r);
-    else
+    if (!progress_interrupted())
         say(r->o->quiet, "best: epoch %u, train %.4f, valid %.4f", (unsigned)r->best.epoch, r->best.train_loss, r->best.valid_loss);
     return DONE;
 }
@@ -516,7 +519,7 @@ static int open_and_run(options *o, const stopped *s)
     if (status == DONE)
         training_configure(&d, &o->training);
     if (status == DONE && s->checkpoint)
-        status = compare_training(&o->training, &d, s, o->resume);
+        status = take_settings(&o->training, &d, s, o->resume);
     if (status == DONE)
         status = run(&d, o, s);
     training_close(&d);

@@ -144,7 +144,7 @@ class Trainer {
         return loss;
     }
 
-    weir_progress fit(nb::object train, nb::object valid, uint32_t epochs, uint32_t patience, nb::object report)
+    weir_progress fit(nb::object train, nb::object valid, uint32_t epochs, uint32_t patience, nb::object report, bool resume)
     {
         Lease lease(use_, "trainer");
         Interruption interruption;
@@ -153,7 +153,7 @@ class Trainer {
         if (!valid.is_none())
             valid_source = std::make_unique<Source>(valid, sizes_, interruption);
         Reporter reporter = {this, report, interruption};
-        weir_fit fit = {epochs, patience, &train_source.source, valid_source ? &valid_source->source : nullptr, Reporter::tell, &reporter};
+        weir_fit fit = {epochs, patience, &train_source.source, valid_source ? &valid_source->source : nullptr, Reporter::tell, &reporter, !resume};
         weir_progress best;
         weir_error err;
         weir_status status;
@@ -323,13 +323,14 @@ void bind_trainer(nb::module_ &m)
     c.def("gradients", &Trainer::gradients, nb::sig("def gradients(self) -> dict[str, " FLOATS "]"),
           "Copies of the gradients of the mean loss that backward computed, by the names of Model.tensors.")
         .def("fit", &Trainer::fit, nb::arg("train"), nb::arg("valid") = nb::none(), nb::arg("epochs") = 10, nb::arg("patience") = 0,
-             nb::arg("report") = nb::none(),
+             nb::arg("report") = nb::none(), nb::arg("resume") = false,
              "Trains by epochs and leaves the best epoch's weights in the trainer; gives the progress of that epoch.\n\n"
              "train, valid: something with len() and [index], such as a list, whose items are dictionaries of step's arguments; or with\n"
              "len() and batch(epoch, index), which is asked in order, epoch from 1. Without valid the training loss decides what is best.\n"
              "patience: stop after so many epochs without a better validation loss; 0: never.\n"
              "report: called with a Progress after each batch and each epoch; returning False stops. It may call model() and\n"
-             "gradients().\n\n"
+             "gradients().\n"
+             "resume: go on with a fit that was stopped, at its next batch, as if it had not been; else begin with epoch 1.\n\n"
              "An exception in a callback, Ctrl-C too, ends the training and comes out of here.")
         .def("model", &Trainer::model, nb::arg("notes") = nb::none(), nb::sig("def model(self, notes: str | None = None) -> Model"),
              "A new model with the trainer's weights and these notes (default: the first model's).")

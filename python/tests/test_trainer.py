@@ -91,6 +91,24 @@ def test_report_stops(numbers):
     assert told == [(1, 1), (1, 2), (1, 3), (1, 3), (2, 1)]
 
 
+def test_a_stopped_fit_goes_on_where_asked(numbers):
+    train = batches(numbers)
+    whole, stopped = (weir.Trainer(weir.LSTM(**FIELDS), rows=4, steps=10) for _ in range(2))
+    whole.fit(train, epochs=3)
+    told = []
+
+    def report(now):
+        told.append((now.epoch, now.batch, now.epoch_done))
+        return len(told) % 2 == 1
+
+    while len(told) < 12:
+        stopped.fit(train, epochs=3, report=report, resume=True)
+    assert told == [(epoch, batch, done) for epoch in (1, 2, 3) for batch, done in ((1, False), (2, False), (3, False), (3, True))]
+    assert all(same_bits(a, stopped.model().tensors()[name]) for name, a in whole.model().tensors().items())
+    stopped.fit(train, epochs=1, report=told.append)
+    assert told[12].epoch == 1 and told[12].batch == 1
+
+
 def test_validation_and_patience(numbers):
     train = batches(numbers)
     valid = [{"x": b["x"], "targets": -10 * b["targets"]} for b in train]

@@ -47,7 +47,8 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])' "$WEIR" train text.txt -o a.weir $small --log a.jsonl --threads 1
     check "$signal ends it with 128 + its number" test $stopped = $((128 + $(kill -l $signal)))
     check "$signal: the best model is there" "$WEIR" info a.weir
-    check "$signal: it says how to go on" grep -q "^weir: interrupted; the best model so far is kept; to go on: weir train --resume a.weir.checkpoint$" stopped.txt
+    check "$signal: it says how to go on" grep -q "^weir: to go on: weir train --resume a.weir.checkpoint$" stopped.txt
+    check "$signal: and what is kept" grep -q "^weir: interrupted; the best model so far is kept$" stopped.txt
     stop $signal 6 "$WEIR" $(sed -n 's/.*to go on: weir //p' stopped.txt) --threads 2 --isa "$isa"
     check "$signal: stopped once more" grep -q "to go on: weir train --resume a.weir.checkpoint" stopped.txt
     check "$signal: it had gone on inside of the training" grep -q "^going on in epoch " stopped.txt

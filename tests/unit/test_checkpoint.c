@@ -226,7 +226,7 @@ static void set_up(struct setting *s, const struct kind *k, struct diary *d)
 static weir_trainer *trainer_of(const struct kind *k, weir_isa isa)
 {
     weir_model *m;
-    weir_trainer *t;
+    weir_trainer *t = NULL;
     weir_error err;
     weir_config c = k->model;
     weir_train_config train = k->train;
@@ -243,7 +243,7 @@ static weir_trainer *trainer_of(const struct kind *k, weir_isa isa)
 static weir_trainer *resume(const char *path, weir_isa isa, const weir_parallel *parallel)
 {
     weir_checkpoint *c;
-    weir_trainer *t;
+    weir_trainer *t = NULL;
     weir_error err;
     if (weir_checkpoint_load(&c, path, NULL, &err) || weir_trainer_resume(&t, c, isa, parallel, NULL, &err))
         fail_msg("%s", err.text);
