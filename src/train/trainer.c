@@ -93,7 +93,8 @@ static size_t list_arrays(weir_trainer *t, struct weir__array list[MOST_ARRAYS])
 {
     const weir_config *c = &t->net.config;
     size_t real = t->net.k->real_size, B = t->config.rows, ranks = t->exchange.cluster.ranks;
-    size_t R = t->work.rows * (c->readout == WEIR_FINAL_STATE ? 1 : t->config.steps), heads = weir__dense_count(c), widest = 0, lanes = c->layers * weir__directions(c);
+    size_t R = t->work.rows * (c->readout == WEIR_FINAL_STATE ? 1 : t->config.steps), heads = weir__dense_count(c), widest = 0;
+    size_t lanes = c->layers * weir__directions(c);
     size_t n = weir__stack_arrays(&t->stack, &t->work, list);
     bool softmax = c->output == WEIR_SOFTMAX;
 #define ARRAY(field, elements, bytes) list[n++] = (struct weir__array){&(field), (elements), (bytes), part}

@@ -208,7 +208,8 @@ static void train_together(const struct task *task, uint32_t shards, uint32_t ra
     pthread_t ids[MOST_RANKS];
     weir_parallel two = {run_backwards, NULL, 2};
     for (uint32_t r = 0; r < ranks; r++) {
-        members[r] = (struct member){.post = &post, .cluster = {.rank = r, .ranks = ranks, .name = members[r].name, .exchange = exchange, .ctx = members + r}};
+        members[r] = (struct member){
+            .post = &post, .cluster = {.rank = r, .ranks = ranks, .name = members[r].name, .exchange = exchange, .ctx = members + r}};
         jobs[r] = (struct rank_job){task, task->train, results + r};
         jobs[r].how.rows = ROWS;
         jobs[r].how.steps = STEPS;
@@ -450,7 +451,8 @@ static void fit_all(struct fit_job *jobs, uint32_t ranks)
     struct member members[MOST_RANKS];
     pthread_t ids[MOST_RANKS];
     for (uint32_t r = 0; r < ranks; r++) {
-        members[r] = (struct member){.post = &post, .cluster = {.rank = r, .ranks = ranks, .name = members[r].name, .exchange = exchange, .ctx = members + r}};
+        members[r] = (struct member){
+            .post = &post, .cluster = {.rank = r, .ranks = ranks, .name = members[r].name, .exchange = exchange, .ctx = members + r}};
         snprintf(members[r].name, sizeof members[r].name, "rank %u", (unsigned)r);
         jobs[r].cluster = &members[r].cluster;
         assert_int_equal(pthread_create(ids + r, NULL, fit, jobs + r), 0);
