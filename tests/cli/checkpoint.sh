@@ -12,6 +12,7 @@ small="--hidden 24 --layers 2 --batch 8 --steps 32 --epochs 12 --rate 0.01 --sch
 stop() {
     signal=$1 mark=$2
     shift 2
+    : >stopped.txt # or the one before would be read until the shell's child empties it
     "$@" >stopped.txt 2>&1 &
     pid=$!
     tries=0
