@@ -8,7 +8,7 @@ make_text >text.txt
 make_series >series.csv
 make_labels >labels.csv
 train="$WEIR train --quiet --threads 1"
-expect 0 "" $train text.txt -o text.weir --hidden 48 --batch 8 --steps 32 --epochs 4 --rate 0.01
+expect 0 "" $train text.txt -o text.weir --hidden 48 --batch 8 --steps 32 --epochs 4 --rate 0.01 --schedule constant --dropout 0
 expect 0 "" $train series.csv -o series.weir --epochs 4 --horizon 6
 expect 0 "" $train labels.csv -o labels.weir --epochs 8 --direction both
 
