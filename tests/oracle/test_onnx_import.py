@@ -52,6 +52,12 @@ for k in range(ROUND_TRIPS):
         config.update(init="uniform", init_scale=0.25, gate_bias=[0, 2, 0, -1])
     model = weir.Model({name: random.normal(size=value.shape) for name, value in weir.Model(**config).weights().items()}, **config)
     model.save_onnx("again.onnx", states=bool(k % 2))
+    if config.get("output") in ("student_t", "negative_binomial"):
+        try:
+            weir.load("again.onnx")
+            fail(f"round trip {k}: the {config['output']} output of an ONNX file was taken for another")
+        except weir.WeirError:
+            continue
     again = weir.load("again.onnx")
     for (name, value), found in zip(plain(model.config).items(), plain(again.config).values()):
         if value != found:
