@@ -445,7 +445,8 @@ static void list_pieces(struct writing *w)
         }
     *to++ = (weir__piece){s->state_h, state_count(s, 0) * s->real_size};
     *to++ = (weir__piece){s->state_c, state_count(s, 1) * s->real_size};
-    *to++ = (weir__piece){s->train.class_weights, s->weighted ? s->model->outputs * sizeof(float) : 0};
+    if (s->weighted)
+        *to++ = (weir__piece){s->train.class_weights, s->model->outputs * sizeof(float)};
 }
 
 static json_t *make_metadata(const struct weir__training_state *s, const char *notes)
@@ -502,7 +503,7 @@ weir_status weir_trainer_save(const weir_trainer *trainer, const char *path, con
     TRY(check_state(&w.state, err));
     w.a = w.state.model->allocator;
     w.array_count = array_count(&w.state);
-    w.piece_count = 1 + WEIR__SLOTS * w.state.params->count + STATES + 1;
+    w.piece_count = 1 + WEIR__SLOTS * w.state.params->count + STATES + w.state.weighted;
     w.arrays = weir__alloc(w.a, w.array_count * sizeof *w.arrays);
     w.pieces = weir__alloc(w.a, w.piece_count * sizeof *w.pieces);
     weir_status status;
