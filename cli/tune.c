@@ -157,22 +157,29 @@ static void say_trial(const search *s, const tune_trial *t, bool best)
         (unsigned)t->epochs, t->seconds, t->stopped ? ", stopped" : "", best ? ", best" : "", options_text);
 }
 
+/* Trains with a trial's settings, and writes the model if it is the best. */
+static int try_settings(search *s, watch *w)
+{
+    run r = {0};
+    command c;
+    int status = run_begin(&r, s, &c, &w->trial->draw);
+    if (status == DONE)
+        run_fit(&r, w);
+    if (status == DONE && !w->cut)
+        status = save_if_best(s, &r, w->trial);
+    run_end(&r);
+    command_free(&c);
+    return status;
+}
+
 /* Runs the next trial and logs it, the model first: a search that is killed between them does the trial once more, to the same model. */
 static int run_trial(search *s)
 {
     tune_trial t = {.number = (uint32_t)s->log.count};
-    run r = {0};
     watch w = {.s = s, .trial = &t};
-    command c;
     double begin = progress_clock();
     tune_draw_trial(&t.draw, s->o->train.training.seed, t.number, s->task, &s->o->train.training, &s->base);
-    int status = run_begin(&r, s, &c, &t.draw);
-    if (status == DONE)
-        run_fit(&r, &w);
-    if (status == DONE && !w.cut)
-        status = save_if_best(s, &r, &t);
-    run_end(&r);
-    command_free(&c);
+    int status = try_settings(s, &w);
     t.seconds = progress_clock() - begin;
     if (status != DONE || w.cut) {
         free(t.curve);
@@ -233,16 +240,8 @@ static int restore_best(search *s)
     tune_trial t = *best;
     t.curve = NULL;
     t.epochs = 0;
-    run r = {0};
     watch w = {.s = s, .trial = &t, .redo = true};
-    command c;
-    int status = run_begin(&r, s, &c, &t.draw);
-    if (status == DONE)
-        run_fit(&r, &w);
-    if (status == DONE && !w.cut)
-        status = save_if_best(s, &r, &t);
-    run_end(&r);
-    command_free(&c);
+    int status = try_settings(s, &w);
     free(t.curve);
     return status;
 }
