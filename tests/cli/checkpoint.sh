@@ -15,11 +15,7 @@ stop() {
     : >stopped.txt # or the one before would be read until the shell's child empties it
     "$@" >stopped.txt 2>&1 &
     pid=$!
-    tries=0
-    while ! grep -q "epoch $mark/" stopped.txt && [ $tries -lt 600 ]; do
-        sleep 0.02
-        tries=$((tries + 1))
-    done
+    wait_for 12 grep -q "epoch $mark/" stopped.txt
     kill "-$signal" $pid 2>/dev/null
     wait $pid 2>/dev/null
     stopped=$?

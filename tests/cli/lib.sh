@@ -35,6 +35,17 @@ check() {
     fi
 }
 
+# wait_for SECONDS COMMAND...: until it succeeds; fails if it has not by then.
+wait_for() {
+    tries=$(($1 * 50))
+    shift
+    until "$@"; do
+        [ $tries -gt 0 ] || return 1
+        sleep 0.02
+        tries=$((tries - 1))
+    done
+}
+
 finish() {
     echo "$((cases - failed)) of $cases cases passed"
     [ "$failed" = 0 ]

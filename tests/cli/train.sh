@@ -59,11 +59,7 @@ done
 # Ctrl-C keeps the best model so far
 "$WEIR" train text.txt -o kept.weir --hidden 24 --batch 8 --steps 32 --epochs 100000 >interrupt.txt 2>&1 &
 pid=$!
-tries=0
-while ! grep -q "epoch 2/" interrupt.txt && [ $tries -lt 300 ]; do
-    sleep 0.1
-    tries=$((tries + 1))
-done
+wait_for 30 grep -q "epoch 2/" interrupt.txt
 kill -TERM $pid
 wait $pid
 check "an interrupted training exits with 128 + the signal" test $? = 143

@@ -21,14 +21,11 @@ expect 0 "the recipe for 240 rows" "$WEIR" train series.csv --epochs 1
 expect 0 "hidden 32, layers 2" "$WEIR" train labels.csv --epochs 1
 "$WEIR" train text.txt -o long.weir --hidden 48 --epochs 100000 >long.txt 2>&1 &
 pid=$!
-tries=0
-while ! grep -q "^about .* for 100000 epochs" long.txt && [ $tries -lt 300 ]; do
-    sleep 0.1
-    tries=$((tries + 1))
-done
+wait_for 30 grep -q "^about .* for 100000 epochs" long.txt
+told=$?
 kill -INT $pid 2>/dev/null || kill -TERM $pid
 wait $pid
-check "a long training says how long it will take" test $tries -lt 300
+check "a long training says how long it will take" test $told = 0
 
 # What is given holds: these weights are those of the version before there were defaults by size
 all="--hidden 12 --layers 2 --batch 6 --steps 24 --epochs 3 --rate 0.01 --schedule constant --dropout 0 --head-dropout 0"
@@ -88,14 +85,15 @@ check "another number of threads finds the same" test "$(losses a.weir.tune.json
 expect 0 "" "$WEIR" tune $text -o c.weir --trials 2 --seed 4 --quiet
 check "another seed tries other settings" sh -c '! cmp -s a.weir.tune.jsonl c.weir.tune.jsonl'
 
+# has_lines FILE N: it is there, with at least N lines
+has_lines() {
+    [ "$(cat "$1" 2>/dev/null | wc -l)" -ge "$2" ]
+}
+
 # Killed at any time and begun again, it ends with the same
 "$WEIR" tune $text -o k.weir --trials 6 --seed 3 --quiet >k.txt 2>&1 &
 pid=$!
-tries=0
-while [ "$(cat k.weir.tune.jsonl 2>/dev/null | wc -l)" -lt 4 ] && [ $tries -lt 300 ]; do
-    sleep 0.05
-    tries=$((tries + 1))
-done
+wait_for 15 has_lines k.weir.tune.jsonl 4
 kill -KILL $pid
 wait $pid 2>/dev/null
 check "it was killed before its end" sh -c '[ ! -s k.txt ]'
@@ -113,11 +111,7 @@ check "a model that was lost is made again" cmp best.weir k.weir
 # Ctrl-C: the table so far
 "$WEIR" tune text.txt --hidden 16 --epochs 4 -o i.weir --minutes 5 >i.txt 2>i.err &
 pid=$!
-tries=0
-while [ "$(cat i.weir.tune.jsonl 2>/dev/null | wc -l)" -lt 3 ] && [ $tries -lt 300 ]; do
-    sleep 0.05
-    tries=$((tries + 1))
-done
+wait_for 15 has_lines i.weir.tune.jsonl 3
 kill -TERM $pid
 wait $pid
 check "an interrupted search exits with 128 + the signal" test $? = 143

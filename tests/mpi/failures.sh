@@ -58,14 +58,13 @@ long="text.txt --hidden 24 --batch 8 --steps 16 --epochs 8 --shards 4 --threads 
 # shellcheck disable=SC2016 # for the shell of each process
 with_pid='echo $$ >"pid$((${OMPI_COMM_WORLD_RANK:-$PMI_RANK}))" && exec "$@"'
 
+ended() {
+    ! kill -0 "$1" 2>/dev/null
+}
+
 # gone FILE: a launcher may end a moment before what it launched
 gone() {
-    tries=0
-    while kill -0 "$(cat "$1")" 2>/dev/null && [ $tries -lt 500 ]; do
-        sleep 0.02
-        tries=$((tries + 1))
-    done
-    [ $tries -lt 500 ]
+    wait_for 10 ended "$(cat "$1")"
 }
 
 # strike SIGNAL RANK COMMAND...: once there is a checkpoint
@@ -75,11 +74,7 @@ strike() {
     rm -f pid0 pid1 hit.weir*
     "$@" >out.txt 2>&1 &
     launcher=$!
-    tries=0
-    while [ ! -e hit.weir.checkpoint ] && [ $tries -lt 1500 ]; do
-        sleep 0.02
-        tries=$((tries + 1))
-    done
+    wait_for 30 test -e hit.weir.checkpoint
     kill "-$signal" "$(cat "pid$rank")"
     wait $launcher
     struck=$?
