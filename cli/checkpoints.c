@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/fail.h"
+
 /* ---- When ---- */
 
 void checkpoints_start(checkpoints *c)
@@ -217,21 +219,20 @@ static json_t *describe_file(const char *path)
     struct stat st;
     if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
         return json_pack("{s:s}", "path", path);
-    FILE *f = fopen(path, "rb");
+    weir_error err;
+    uint64_t sum = basis, bytes = 0, size;
     unsigned char *window = malloc(WINDOW);
-    uint64_t sum = basis, bytes = 0;
-    bool good = f && window;
-    for (size_t got = WINDOW; good && got == WINDOW; bytes += got) {
-        got = fread(window, 1, WINDOW, f);
+    int fd = window ? data_open(path, &size, &err) : -1;
+    weir_status status = !window ? data_no_memory(&err) : fd < 0 ? err.status : WEIR_OK;
+    for (size_t got = WINDOW; got == WINDOW && !status; bytes += got) {
+        status = data_read(fd, path, window, WINDOW, &got, &err);
         sum = add_to_sum(sum, window, got);
     }
-    good = good && !ferror(f);
-    int reason = errno;
-    if (f)
-        fclose(f);
+    if (fd >= 0)
+        close(fd);
     free(window);
-    if (!good) {
-        complain("%s cannot be read: %s", path, strerror(reason));
+    if (status) {
+        complain("%s", err.text);
         return NULL;
     }
     char digits[20];

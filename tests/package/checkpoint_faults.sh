@@ -3,13 +3,8 @@
 # A training that writes a checkpoint over an older one is killed at every system call, every call fails, and writes are cut short: the file
 # is then the old one or the new one, whole, a failure is said in a sentence, and the training goes on from either to the same model.
 set -eu
-program=$PWD/training
-"$CC" -std=c11 -I"$WEIR_SOURCE_DIR/include" "$WEIR_SOURCE_DIR/tests/package/checkpoint/training.c" \
-    "$WEIR_BUILD_DIR"/libweir-format.a "$WEIR_BUILD_DIR"/libweir.a $(pkg-config --libs jansson) -lprotobuf-nanopb -lm -o "$program"
-if ! strace -o trace.txt true 2>/dev/null; then
-    echo "skipped: strace is missing or may not trace here"
-    exit 77
-fi
+. "$(dirname "$0")/libfaults.sh"
+build_traced checkpoint/training.c training
 rm -rf files whole old new one && mkdir files
 "$program" begin old
 "$program" end old whole

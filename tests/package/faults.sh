@@ -3,13 +3,8 @@
 # Every system call with which a model is saved fails once, at each place: the file is then the old one or the new one, whole; the
 # program says so and no temporary file stays.
 set -eu
-program=$PWD/consumer
-"$CC" -std=c11 -I"$WEIR_SOURCE_DIR/include" "$WEIR_SOURCE_DIR/tests/package/consumer/consumer.c" \
-    "$WEIR_BUILD_DIR"/libweir-format.a "$WEIR_BUILD_DIR"/libweir.a $(pkg-config --libs jansson) -lprotobuf-nanopb -lm -o "$program"
-if ! strace -o trace.txt true 2>/dev/null; then
-    echo "skipped: strace is missing or may not trace here"
-    exit 77
-fi
+. "$(dirname "$0")/libfaults.sh"
+build_traced consumer/consumer.c consumer
 rm -rf files new.weir && mkdir files
 "$program" new.weir >/dev/null
 
