@@ -22,6 +22,8 @@ int finish_output(void);
 
 /* A number of JSON, null where it is not finite. */
 json_t *number_json(double x);
+/* The other way round: NaN for what is no number. */
+double json_number(const json_t *value);
 /* Prints the object on stdout and frees it: DONE or FAILED. */
 int finish_json(json_t *object);
 

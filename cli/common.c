@@ -67,6 +67,11 @@ json_t *number_json(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
+double json_number(const json_t *value)
+{
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
 int finish_json(json_t *object)
 {
     json_dumpf(object, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));

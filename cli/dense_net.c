@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/splitmix.h"
+
 /* ---- Random numbers ---- */
 
 double dice_uniform(dice *d)
 {
-    uint64_t z = d->state += 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return ((double)((z ^ (z >> 31)) >> 11) + 0.5) * 0x1p-53;
+    d->state += 0x9E3779B97F4A7C15u;
+    return ((double)(splitmix(d->state) >> 11) + 0.5) * 0x1p-53;
 }
 
 double dice_normal(dice *d)

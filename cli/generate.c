@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "data/splitmix.h"
 #include "data/text.h"
 
 typedef struct options {
@@ -48,13 +49,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     return 0;
 }
 
-/* splitmix64 (Steele, Lea & Flood 2014): uniform in [0, 1). */
+/* splitmix64: uniform in [0, 1). */
 static double uniform(uint64_t *state)
 {
-    uint64_t z = *state += 0x9E3779B97F4A7C15u;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+    *state += 0x9E3779B97F4A7C15u;
+    return (double)(splitmix(*state) >> 11) * 0x1p-53;
 }
 
 /* The probability that a token must reach to be among the k likeliest. */

@@ -281,16 +281,6 @@ void progress_free(progress *p)
 
 enum { MOST_KEPT = 1 << 16 };
 
-static json_t *number_to_json(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-static double json_to_number(const json_t *value)
-{
-    return json_is_number(value) ? json_number_value(value) : (double)NAN;
-}
-
 json_t *progress_to_json(const progress *p)
 {
     json_t *epochs = json_array();
@@ -298,9 +288,9 @@ json_t *progress_to_json(const progress *p)
     for (size_t i = p->epochs ? (p->epochs - 1) % stride : 0; i < p->epochs;
          i += stride) { /* the last one is always among them */
         const epoch_record *e = p->history + i;
-        json_array_append_new(epochs, json_pack("[I o o o o b]", (json_int_t)e->at.epoch, number_to_json(e->at.train_loss),
-                                                number_to_json(e->at.valid_loss), number_to_json(e->at.rate),
-                                                number_to_json(e->seconds), (int)e->at.best));
+        json_array_append_new(epochs, json_pack("[I o o o o b]", (json_int_t)e->at.epoch, number_json(e->at.train_loss),
+                                                number_json(e->at.valid_loss), number_json(e->at.rate),
+                                                number_json(e->seconds), (int)e->at.best));
     }
     return json_pack("{s:f, s:o}", "elapsed", progress_clock() - p->epoch_start, "epochs", epochs);
 }
@@ -316,12 +306,12 @@ bool progress_from_json(progress *p, const json_t *json, const weir_progress *no
         const json_t *e = json_array_get(epochs, i);
         epoch_record record = {{.epoch = (uint32_t)json_integer_value(json_array_get(e, 0)),
                                 .epochs = now->epochs,
-                                .train_loss = json_to_number(json_array_get(e, 1)),
-                                .valid_loss = json_to_number(json_array_get(e, 2)),
-                                .rate = json_to_number(json_array_get(e, 3)),
+                                .train_loss = json_number(json_array_get(e, 1)),
+                                .valid_loss = json_number(json_array_get(e, 2)),
+                                .rate = json_number(json_array_get(e, 3)),
                                 .epoch_done = true,
                                 .best = json_is_true(json_array_get(e, 5))},
-                               json_to_number(json_array_get(e, 4))};
+                               json_number(json_array_get(e, 4))};
         if (json_array_size(e) != 6 || !remember(p, record))
             return false;
     }

@@ -13,23 +13,18 @@
 
 /* ---- Trials as JSON ---- */
 
-static json_t *number(double x)
-{
-    return isfinite(x) ? json_real(x) : json_null();
-}
-
 static json_t *trial_json(const tune_trial *t)
 {
     json_t *arguments = json_array(), *settings = json_object(), *curve = json_array();
     for (size_t i = 0; i < t->draw.count; i++)
         json_array_append_new(arguments, json_string(t->draw.argument[i]));
     for (size_t i = 0; i < TUNE_SETTINGS; i++)
-        json_object_set_new(settings, tune_settings[i].name, number(t->values[i]));
+        json_object_set_new(settings, tune_settings[i].name, number_json(t->values[i]));
     for (uint32_t i = 0; i < t->epochs; i++)
-        json_array_append_new(curve, number(t->curve[i]));
+        json_array_append_new(curve, number_json(t->curve[i]));
     json_t *o = json_pack("{s:i, s:o, s:o, s:o, s:o, s:i, s:b, s:f, s:o, s:s}", "trial", (int)t->number, "arguments", arguments, "settings",
-                          settings, "valid_loss", number(t->valid), "train_loss", number(t->train), "best_epoch", (int)t->best_epoch, "stopped",
-                          (int)t->stopped, "seconds", t->seconds, "curve", curve, "model", t->model);
+                          settings, "valid_loss", number_json(t->valid), "train_loss", number_json(t->train), "best_epoch", (int)t->best_epoch,
+                          "stopped", (int)t->stopped, "seconds", t->seconds, "curve", curve, "model", t->model);
     if (*t->failed)
         json_object_set_new(o, "failed", json_string(t->failed));
     return o;
@@ -37,8 +32,7 @@ static json_t *trial_json(const tune_trial *t)
 
 static double real_at(const json_t *o, const char *key)
 {
-    const json_t *value = json_object_get(o, key);
-    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+    return json_number(json_object_get(o, key));
 }
 
 static const char *string_at(const json_t *o, const char *key)
@@ -51,10 +45,8 @@ static bool read_curve(tune_trial *t, const json_t *curve)
 {
     t->epochs = (uint32_t)json_array_size(curve);
     t->curve = calloc(t->epochs + (size_t)1, sizeof *t->curve);
-    for (uint32_t i = 0; t->curve && i < t->epochs; i++) {
-        const json_t *loss = json_array_get(curve, i);
-        t->curve[i] = json_is_number(loss) ? json_number_value(loss) : (double)NAN;
-    }
+    for (uint32_t i = 0; t->curve && i < t->epochs; i++)
+        t->curve[i] = json_number(json_array_get(curve, i));
     return t->curve != NULL;
 }
 
@@ -96,16 +88,11 @@ static int write_line(tune_log *l, const json_t *o)
     char *line = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(17));
     if (!line)
         return complain("there is no memory left");
-    size_t n = strlen(line), done = 0;
+    size_t n = strlen(line);
     line[n++] = '\n'; /* in place of its end */
-    while (done < n) {
-        ssize_t wrote = write(l->file, line + done, n - done);
-        if (wrote < 0 && errno != EINTR)
-            break;
-        done += wrote > 0 ? (size_t)wrote : 0;
-    }
+    bool done = data_write(l->file, line, n);
     free(line);
-    return done == n && fsync(l->file) == 0 ? DONE : complain_errno(l, "written");
+    return done && fsync(l->file) == 0 ? DONE : complain_errno(l, "written");
 }
 
 static int keep(tune_log *l, const tune_trial *t)

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "data/splitmix.h"
+
 const struct tune_setting tune_settings[TUNE_SETTINGS] = {
     [TUNE_RATE] = {"rate", true},
     [TUNE_HIDDEN] = {"hidden", false},
@@ -43,12 +45,7 @@ typedef struct dice {
 static double roll(const dice *d, uint32_t setting)
 {
     uint64_t z = d->seed * 0x9E3779B97F4A7C15u + ((uint64_t)d->trial << 8) + setting;
-    for (int i = 0; i < 2; i++) {
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-        z ^= z >> 31;
-    }
-    return (double)(z >> 11) / 9007199254740992.0;
+    return (double)(splitmix(splitmix(z)) >> 11) / 9007199254740992.0;
 }
 
 static uint32_t choose(const dice *d, uint32_t setting, uint32_t n)

@@ -61,6 +61,18 @@ weir_status data_read(int fd, const char *path, void *bytes, size_t room, size_t
     return WEIR_OK;
 }
 
+bool data_write(int fd, const void *bytes, size_t n)
+{
+    for (size_t done = 0; done < n;) {
+        ssize_t written = write(fd, (const char *)bytes + done, n - done);
+        if (written > 0)
+            done += (size_t)written;
+        else if (errno != EINTR)
+            return false;
+    }
+    return true;
+}
+
 weir_status data_read_file(const char *path, unsigned char **bytes, size_t *size, weir_error *err)
 {
     enum { PIECE = 1 << 16 };

@@ -15,4 +15,6 @@ weir_status data_read_file(const char *path, unsigned char **bytes, size_t *size
 int data_open(const char *path, uint64_t *size, weir_error *err);
 /* Reads until `room` bytes are there or the file ends. */
 weir_status data_read(int fd, const char *path, void *bytes, size_t room, size_t *got, weir_error *err);
+/* Writes all n bytes; false, with errno, if that cannot be. */
+bool data_write(int fd, const void *bytes, size_t n);
 #endif

@@ -15,18 +15,6 @@ enum { MOST_OPEN = 128, PIECE = 1 << 20 };
 
 /* ---- Opening ---- */
 
-static weir_status write_all(int fd, const unsigned char *bytes, size_t n, const char *what, uint64_t before, weir_error *err)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t written = write(fd, bytes + done, n - done);
-        if (written > 0)
-            done += (size_t)written;
-        else if (errno != EINTR)
-            return data_temporary_full(what, before + n, errno, err);
-    }
-    return WEIR_OK;
-}
-
 /* Takes over the file's descriptor. */
 static weir_status copy_to_temporary(joined_file *f, weir_error *err)
 {
@@ -36,8 +24,8 @@ static weir_status copy_to_temporary(joined_file *f, weir_error *err)
     f->size = 0;
     for (size_t got = PIECE; got == PIECE && !status; f->size += got) {
         status = data_read(f->fd, f->path, piece, PIECE, &got, err);
-        if (!status)
-            status = write_all(to, piece, got, f->path, f->size, err);
+        if (!status && !data_write(to, piece, got))
+            status = data_temporary_full(f->path, f->size + got, errno, err);
     }
     free(piece);
     close(f->fd);

@@ -10,6 +10,7 @@
 #include "data/columns.h"
 #include "data/fail.h"
 #include "data/labels_data.h"
+#include "data/splitmix.h"
 
 struct labels {
     columns inputs;
@@ -84,14 +85,12 @@ static size_t some_of(size_t all, size_t index, size_t batch)
     return left < batch ? left : batch;
 }
 
-/* Fisher & Yates 1938, with splitmix64's finaliser; each epoch shuffles the order of the one before. */
+/* Fisher & Yates 1938; each epoch shuffles the order of the one before. */
 static void shuffle(labels *l, uint32_t epoch)
 {
     for (size_t i = l->train; i-- > 1;) {
-        uint64_t z = l->seed * 0x9E3779B97F4A7C15u + ((uint64_t)epoch << 40) + i;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-        size_t j = (size_t)((z ^ (z >> 31)) % (i + 1)), swap = l->order[i];
+        uint64_t place = l->seed * 0x9E3779B97F4A7C15u + ((uint64_t)epoch << 40) + i;
+        size_t j = (size_t)(splitmix(place) % (i + 1)), swap = l->order[i];
         l->order[i] = l->order[j];
         l->order[j] = swap;
     }

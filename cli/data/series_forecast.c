@@ -39,12 +39,6 @@ static weir_status check_known(const recipe *r, const view *v, size_t horizon, w
     return WEIR_OK;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* The p-quantile of n ordered numbers, between neighbours by a straight line. */
 static double sample_quantile(const double *x, size_t n, double p)
 {

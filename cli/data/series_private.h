@@ -192,6 +192,8 @@ double edge_of_90(const recipe *r, outcome o);
 
 /* ---- series_run.c ---- */
 
+/* For qsort: doubles. */
+int ascending(const void *a, const void *b);
 /* out[origin][targets][horizon] for `count` origins, each from the `steps` rows of its series that end with it. */
 weir_status run_origins(const recipe *r, const view *v, const weir_model *model, const size_t *origins, size_t count, outcome *out,
                         weir_error *err);

@@ -55,7 +55,7 @@ weir_status run_origins(const recipe *r, const view *v, const weir_model *model,
 
 /* ---- Calibration ---- */
 
-static int ascending(const void *a, const void *b)
+int ascending(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);

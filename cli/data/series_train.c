@@ -8,6 +8,7 @@
 
 #include "data/fail.h"
 #include "data/series_private.h"
+#include "data/splitmix.h"
 
 /* ---- Opening ---- */
 
@@ -439,11 +440,8 @@ static weir_status train_get(void *ctx, uint32_t epoch, size_t index, weir_batch
     (void)err;
     series *s = ctx;
     for (size_t w = 0; w < s->batch; w++) {
-        uint64_t z =
-            s->seed * 0x9E3779B97F4A7C15u + ((uint64_t)epoch << 40) + index * s->batch + w; /* hashed: splitmix64's finaliser */
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-        put_window(s, w, s->batch, train_first(s, z ^ (z >> 31)), true);
+        uint64_t place = s->seed * 0x9E3779B97F4A7C15u + ((uint64_t)epoch << 40) + index * s->batch + w;
+        put_window(s, w, s->batch, train_first(s, splitmix(place)), true);
     }
     *batch = (weir_batch){.steps = s->r.steps, .rows = s->batch, .x = s->x, .targets = s->targets, .scales = s->scales};
     return WEIR_OK;
